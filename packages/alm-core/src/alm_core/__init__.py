@@ -1,1 +1,50 @@
-"""alm."""
+"""Completion by Accelerated Likelihood Maximization: the sampler mathematics, on torch alone."""
+
+from alm_core.methods import (
+    ALM,
+    Independent,
+    Method,
+    Observed,
+    ReconstructionGuidance,
+    RePaint,
+    Replacement,
+    Step,
+    StochasticALM,
+    SyncSDE,
+)
+from alm_core.noise import Noise
+from alm_core.prior import Conditions, Counted, Prediction, Prior
+from alm_core.reference import FixedNoise, FreshNoise, Inversion, Reference
+from alm_core.sample import NotFiniteError, Progress, sample
+from alm_core.schedule import Level, Schedule
+from alm_core.window import Slice, Window
+
+__all__ = [
+    "ALM",
+    "Conditions",
+    "Counted",
+    "FixedNoise",
+    "FreshNoise",
+    "Independent",
+    "Inversion",
+    "Level",
+    "Method",
+    "Noise",
+    "NotFiniteError",
+    "Observed",
+    "Prediction",
+    "Prior",
+    "Progress",
+    "ReconstructionGuidance",
+    "RePaint",
+    "Reference",
+    "Replacement",
+    "Schedule",
+    "Slice",
+    "Step",
+    "StochasticALM",
+    "SyncSDE",
+    "Window",
+    "sample",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,132 @@
+"""One window, from t_T to t_0."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from alm_core.methods import ALM, Method, Observed, Step
+from alm_core.noise import Noise
+from alm_core.prior import Conditions, Prediction, Prior, rows_of, stack
+from alm_core.reference import FixedNoise, Reference
+from alm_core.schedule import Level, Schedule
+
+__all__ = ["NotFiniteError", "Progress", "sample"]
+
+INITIAL, REFERENCE, METHOD = 0, 1, 2
+"""Keys of the independent sources of noise of one sample."""
+
+
+class NotFiniteError(ArithmeticError):
+    """The state became NaN or infinite: the network's fault, or a dtype too narrow for it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told after each step: `index` of `count` done, the state there and a preview of x_0."""
+
+    index: int
+    count: int
+    y: Tensor
+    x0: Tensor
+
+
+def sample(
+    prior: Prior,
+    schedule: Schedule,
+    *,
+    noise: Noise,
+    shape: tuple[int, ...] | None = None,
+    x_0: Tensor | None = None,
+    mask: Tensor | None = None,
+    method: Method | None = None,
+    reference: Reference | None = None,
+    conditions: Conditions = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Tensor:
+    """Samples y_0 given the observed part of x_0, float32 of shape (rows, …), one row a seed of `noise`.
+
+    `x_0` (rows or 1, …) and `mask`, broadcastable to it, 1 = to be generated, come together; without them `shape` is
+    that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the method
+    left it. `method` defaults to `ALM()`, `reference` to `FixedNoise()`. `conditions` is one for all rows or one a row.
+
+    Raises ValueError when x_0, mask and shape do not fit, `NotFiniteError` with the step's number when the state
+    becomes NaN or infinite.
+    """
+    rows = len(noise.seeds)
+    if (x_0 is None) != (mask is None) or (x_0 is None) == (shape is None):
+        raise ValueError("give x_0 and mask together, or shape alone")
+    if x_0 is not None and mask is not None:
+        x_0 = x_0.float().expand(rows, *x_0.shape[1:])
+        mask = mask.to(x_0).expand_as(x_0)
+        shape = tuple(x_0.shape[1:])
+    assert shape is not None
+    run = Run(prior, schedule, method or ALM(), rows_of(conditions, rows), noise, shape)
+    with torch.no_grad():
+        observe = run.observer(x_0, mask, reference or FixedNoise()) if x_0 is not None and mask is not None else None
+        y = noise.draw(shape, INITIAL)
+        for index in range(schedule.steps):
+            y_t, y = y, run.step(y, index, observe(index) if observe else None)
+            if on_step:
+                on_step(Progress(index + 1, schedule.steps, y, preview(y_t, y, schedule, index)))
+    return y
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same while one batch of rows is sampled: it makes each `Step` and takes it."""
+
+    prior: Prior
+    schedule: Schedule
+    method: Method
+    conditions: Conditions
+    noise: Noise
+    shape: tuple[int, ...]
+
+    def step(self, y_t: Tensor, index: int, observed: Observed | None) -> Tensor:
+        """Returns y_s of step `index`; raises `NotFiniteError`."""
+        t, s = self.schedule.levels[index : index + 2]
+        draws = self.noise.child(METHOD)
+        at = Step(
+            t=t,
+            s=s,
+            index=index,
+            count=self.schedule.steps,
+            time=t.t / self.schedule.levels[0].t,
+            flow=self.schedule.flow,
+            predict=lambda *xs: self.predict(t, *xs),
+            predict_guided=lambda x: self.prior.predict_guided(x, t, self.conditions),
+            noise=lambda k: draws.draw(self.shape, index, k),
+            observed=observed,
+        )
+        y_s = self.method.step(y_t, at)
+        if not bool(torch.isfinite(y_s).all()):
+            raise NotFiniteError(
+                f"step {index + 1} of {self.schedule.steps} gave NaN or infinity; "
+                "if the model runs in float16, try bfloat16 or float32"
+            )
+        return y_s
+
+    def predict(self, level: Level, *xs: Tensor) -> tuple[Prediction, ...]:
+        """The predictions of several batches of all rows, from one network call."""
+        conditions = None if self.conditions is None else self.conditions * len(xs)
+        p = self.prior.predict(stack(*xs), level, conditions)
+        return tuple(Prediction(*pair) for pair in zip(p.x0.chunk(len(xs)), p.eps.chunk(len(xs)), strict=True))
+
+    def observer(self, x_0: Tensor, mask: Tensor, reference: Reference) -> Callable[[int], Observed]:
+        """What is observed at each level, by the reference."""
+        trajectory = reference.start(
+            x_0,
+            mask,
+            self.schedule,
+            lambda x, level: self.prior.predict(x, level, self.conditions),
+            self.noise.child(REFERENCE),
+        )
+        return lambda index: Observed(mask, lambda k: trajectory(index, k), x_0)
+
+
+def preview(y_t: Tensor, y_s: Tensor, schedule: Schedule, index: int) -> Tensor:
+    """x̂_0 that DDIM would have needed to go from y_t to y_s: a preview without a network call."""
+    t, s = schedule.levels[index : index + 2]
+    return (t.s * y_s - s.s * y_t) / (t.s * s.a - s.s * t.a)
