@@ -24,6 +24,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -154,7 +155,9 @@ def export(unet: UNet2DModel, folder: Path) -> None:
     for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
         target = folder / file.relative_to(fresh)
         target.parent.mkdir(parents=True, exist_ok=True)
+        file.chmod(0o644)
         os.replace(file, target)
+    shutil.rmtree(fresh)
 
 
 def train(args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Completion by Accelerated Likelihood Maximization: the sampler mathematics, on torch alone."""
 
+from alm_core.extend import extend
 from alm_core.methods import (
     ALM,
     Independent,
@@ -35,8 +36,8 @@ __all__ = [
     "Prediction",
     "Prior",
     "Progress",
-    "ReconstructionGuidance",
     "RePaint",
+    "ReconstructionGuidance",
     "Reference",
     "Replacement",
     "Schedule",
@@ -45,6 +46,7 @@ __all__ = [
     "StochasticALM",
     "SyncSDE",
     "Window",
+    "extend",
     "sample",
 ]
 __version__ = "0.1.0"

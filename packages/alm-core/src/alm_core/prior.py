@@ -5,6 +5,7 @@ method divides by an `a` or `s` near zero (a flow starts at a = 0; an x_0-networ
 s → 0). A `Prior` is any object with the three members of the protocol: wrap to change one thing.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,17 @@ from torch import Tensor
 
 from alm_core.schedule import Level, sigma
 
-__all__ = ["Conditions", "Counted", "Prediction", "Prior", "ancestral", "ddim", "score_coefficient"]
+__all__ = [
+    "Conditions",
+    "Counted",
+    "Prediction",
+    "Prior",
+    "ancestral",
+    "ddim",
+    "rows_of",
+    "score_coefficient",
+    "stack",
+]
 
 Conditions = tuple[object, ...] | None
 """What each row is conditioned on: one opaque object a row, made and read by the prior alone; None for nothing."""
@@ -95,7 +106,7 @@ def ddim(prediction: Prediction, s: Level) -> Tensor:
 def ancestral(prediction: Prediction, t: Level, s: Level, z: Tensor, eta: float = 1.0) -> Tensor:
     """The stochastic step x_s = a_s x̂_0 + √(s_s² − η²σ²) ε̂ + ησ z; η = 1 is DDPM's ancestral sampling."""
     deviation = eta * sigma(t, s)
-    direction = max(s.s**2 - deviation**2, 0.0) ** 0.5
+    direction = math.sqrt(max(s.s**2 - deviation**2, 0.0))
     return s.a * prediction.x0 + direction * prediction.eps + deviation * z
 
 
@@ -104,7 +115,7 @@ def score_coefficient(t: Level, s: Level, eta: float = 0.0) -> float:
 
     `c = a_s s_t²/a_t − s_t √(s_s² − η²σ²)`; for η = 0 this is (1 − α_t) γ_t of SyncSDE Eq. 3.
     """
-    direction = max(s.s**2 - (eta * sigma(t, s)) ** 2, 0.0) ** 0.5
+    direction = math.sqrt(max(s.s**2 - (eta * sigma(t, s)) ** 2, 0.0))
     return s.a * t.s**2 / t.a - t.s * direction
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from alm_core.methods import ALM, Method, Observed, Step
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, rows_of, stack
-from alm_core.reference import FixedNoise, Reference
+from alm_core.reference import FixedNoise, Reference, Trajectory
 from alm_core.schedule import Level, Schedule
 
 __all__ = ["NotFiniteError", "Progress", "sample"]
@@ -48,8 +49,9 @@ def sample(
     """Samples y_0 given the observed part of x_0, float32 of shape (rows, …), one row a seed of `noise`.
 
     `x_0` (rows or 1, …) and `mask`, broadcastable to it, 1 = to be generated, come together; without them `shape` is
-    that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the method
-    left it. `method` defaults to `ALM()`, `reference` to `FixedNoise()`. `conditions` is one for all rows or one a row.
+    that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the
+    method left it. `method` defaults to `ALM()`, `reference` to `FixedNoise()`. `conditions` is one for all
+    rows or one a row.
 
     Raises ValueError when x_0, mask and shape do not fit, `NotFiniteError` with the step's number when the state
     becomes NaN or infinite.
@@ -64,10 +66,13 @@ def sample(
     assert shape is not None
     run = Run(prior, schedule, method or ALM(), rows_of(conditions, rows), noise, shape)
     with torch.no_grad():
-        observe = run.observer(x_0, mask, reference or FixedNoise()) if x_0 is not None and mask is not None else None
+        trajectory = None
+        if x_0 is not None and mask is not None:
+            trajectory = run.trajectory(x_0, mask, reference or FixedNoise())
         y = noise.draw(shape, INITIAL)
         for index in range(schedule.steps):
-            y_t, y = y, run.step(y, index, observe(index) if observe else None)
+            observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None
+            y_t, y = y, run.step(y, index, observed)
             if on_step:
                 on_step(Progress(index + 1, schedule.steps, y, preview(y_t, y, schedule, index)))
     return y
@@ -114,16 +119,13 @@ class Run:
         p = self.prior.predict(stack(*xs), level, conditions)
         return tuple(Prediction(*pair) for pair in zip(p.x0.chunk(len(xs)), p.eps.chunk(len(xs)), strict=True))
 
-    def observer(self, x_0: Tensor, mask: Tensor, reference: Reference) -> Callable[[int], Observed]:
-        """What is observed at each level, by the reference."""
-        trajectory = reference.start(
-            x_0,
-            mask,
-            self.schedule,
-            lambda x, level: self.prior.predict(x, level, self.conditions),
-            self.noise.child(REFERENCE),
-        )
-        return lambda index: Observed(mask, lambda k: trajectory(index, k), x_0)
+    def trajectory(self, x_0: Tensor, mask: Tensor, reference: Reference) -> Trajectory:
+        """X_t of the given part at each level, by the reference."""
+
+        def predict(x: Tensor, level: Level) -> Prediction:
+            return self.prior.predict(x, level, self.conditions)
+
+        return reference.start(x_0, mask, self.schedule, predict, self.noise.child(REFERENCE))
 
 
 def preview(y_t: Tensor, y_s: Tensor, schedule: Schedule, index: int) -> Tensor:

@@ -92,7 +92,9 @@ class Schedule:
         Made for priors that work in pixels: half of the levels lie where texture forms.
         """
         if steps < 2 or not highest > lowest > 0:
-            raise ValueError(f"log_sigma needs 2 steps or more and highest > lowest > 0, got {steps}, {highest}, {lowest}")
+            raise ValueError(
+                f"log_sigma needs 2 steps or more and highest > lowest > 0, got {steps}, {highest}, {lowest}"
+            )
         ratio = (lowest / highest) ** (1 / (steps - 1))
         sigmas = [highest * ratio**i for i in range(steps)]
         levels = [Level(v, 1 / math.hypot(1, v), v / math.hypot(1, v)) for v in sigmas]

@@ -5,6 +5,7 @@ changes nothing; the last write wins; nothing outside the window changes.
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Protocol
 
 import torch
@@ -45,8 +46,9 @@ class Slice:
         """A new canvas with the box replaced."""
         canvas = canvas.clone()
         axes = self._indices(canvas)
-        grid = tuple(index.view(-1, *[1] * (len(axes) - 1 - i)) for i, (_, index) in enumerate(axes))
-        canvas[(..., *grid)] = piece
+        box: list[Tensor | EllipsisType] = [Ellipsis]
+        box += [index.view(-1, *[1] * (len(axes) - 1 - i)) for i, (_, index) in enumerate(axes)]
+        canvas[tuple(box)] = piece
         return canvas
 
     def _indices(self, canvas: Tensor) -> list[tuple[int, Tensor]]:

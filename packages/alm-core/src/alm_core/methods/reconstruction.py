@@ -1,6 +1,6 @@
 """Reconstruction guidance (Ho et al. 2022, as CondMDI runs it): moves x̂_0 of the hole down the error of the rest.
 
-    x̃_0 = x̂_0 − M ⊙ (w_r a_t / 2) ∇_{Y_t} ‖ (1 − M) ⊙ (X_0 − x̂_0(Y_t)) ‖²;   Y_s = DDIM with x̃_0
+x̃_0 = x̂_0 − M ⊙ (w_r a_t / 2) ∇_{Y_t} ‖ (1 − M) ⊙ (X_0 − x̂_0(Y_t)) ‖²;   Y_s = DDIM with x̃_0
 """
 
 from dataclasses import dataclass

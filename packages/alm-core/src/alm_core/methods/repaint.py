@@ -1,8 +1,9 @@
 """RePaint (Lugmayr et al., CVPR 2022): replacement, ancestral, with each step taken several times.
 
-    Y_s = ancestral( X_t (1 − M) + Y_t M );   then back:  Y_t = (a_t/a_s) Y_s + √(s_t² − (a_t/a_s)² s_s²) z
+Y_s = ancestral( X_t (1 − M) + Y_t M );   then back:  Y_t = (a_t/a_s) Y_s + √(s_t² − (a_t/a_s)² s_s²) z
 """
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -32,7 +33,7 @@ class RePaint(Method):
         """Returns y_s after `resamplings` rounds of ancestral step and return."""
         t, s = at.t, at.s
         back = t.a / s.a
-        spread = max(t.s**2 - (back * s.s) ** 2, 0.0) ** 0.5
+        spread = math.sqrt(max(t.s**2 - (back * s.s) ** 2, 0.0))
         for r in range(self.resamplings):
             e_t = y_t if at.observed is None else blend(at.observed.x_t(r), y_t, at.observed.mask)
             y_s = ancestral(at.predict_guided(e_t), t, s, at.noise(2 * r))

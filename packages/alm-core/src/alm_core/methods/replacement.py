@@ -1,6 +1,6 @@
 """Replacement (Song et al. 2021; blended latents): puts X_t in the place of the observed part before each step.
 
-    Y_s = DDIM( X_t (1 − M) + Y_t M )
+Y_s = DDIM( X_t (1 − M) + Y_t M )
 """
 
 from dataclasses import dataclass

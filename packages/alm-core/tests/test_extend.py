@@ -1,0 +1,148 @@
+"""Windows in lockstep and one after another are the same computation; what they make hangs together."""
+
+import pytest
+import torch
+from alm_core import (
+    ALM,
+    Counted,
+    FixedNoise,
+    FreshNoise,
+    Inversion,
+    Method,
+    Noise,
+    ReconstructionGuidance,
+    Reference,
+    RePaint,
+    Replacement,
+    Schedule,
+    Slice,
+    StochasticALM,
+    SyncSDE,
+    extend,
+    sample,
+)
+from alm_core.prior import Prior
+
+ONE = [Slice((i,), (6,)) for i in (0, 4, 8)], (1, 2, 14)
+TWO = [Slice((i, j), (4, 4)) for i in (0, 2) for j in (0, 3)], (1, 1, 6, 7)
+THREE = [Slice((i, 0, j), (3, 2, 3)) for i in (0, 2) for j in (0, 1)], (1, 1, 5, 2, 4)
+
+
+@pytest.mark.parametrize("case", [ONE, TWO, THREE], ids=["1 axis", "2 axes", "3 axes"])
+@pytest.mark.parametrize("method", [ALM(), ALM(eta=1.0), SyncSDE(), Replacement(), RePaint(2), StochasticALM()])
+@pytest.mark.parametrize("later_on_top", [False, True])
+def test_lockstep_equals_one_after_another(
+    prior: Prior, schedule: Schedule, case: tuple[list[Slice], tuple[int, ...]], method: Method, later_on_top: bool
+) -> None:
+    windows, shape = case
+    x_0, mask = torch.randn(shape), torch.ones(shape)
+    mask[..., 0] = 0
+    both = [
+        extend(
+            prior,
+            schedule,
+            windows,
+            x_0,
+            mask,
+            noise=Noise.batch(3, 2),
+            method=method,
+            reference=FreshNoise(),
+            conditions=[(float(i),) for i in range(len(windows))],
+            later_on_top=later_on_top,
+            lockstep=lockstep,
+        )
+        for lockstep in (True, False)
+    ]
+    torch.testing.assert_close(both[0], both[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("reference", [FixedNoise(), FreshNoise(), Inversion()])
+def test_one_window_over_all_is_sample(prior: Prior, schedule: Schedule, reference: Reference) -> None:
+    x_0, mask = torch.randn(1, 2, 8), torch.ones(1, 1, 8)
+    mask[..., :3] = 0
+    noise = Noise.batch(5, 2)
+    window, options = Slice((0,), (8,)), {"reference": reference, "method": ALM()}
+    whole = extend(prior, schedule, [window], x_0, mask, noise=noise, shared_noise=False, **options)
+    alone = sample(prior, schedule, x_0=x_0, mask=mask, noise=noise.child(3, 0), **options)
+    torch.testing.assert_close(whole, alone)
+
+
+def test_batches_of_windows_change_nothing_but_the_calls(prior: Prior, schedule: Schedule) -> None:
+    windows, shape = ONE
+    results, calls = [], []
+    for together in (None, 1):
+        counted = Counted(prior)
+        results.append(
+            extend(
+                counted,
+                schedule,
+                windows,
+                torch.zeros(shape),
+                torch.ones(shape),
+                noise=Noise.batch(0, 2),
+                together=together,
+            )
+        )
+        calls.append(counted.calls)
+    torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-5)
+    assert calls[0] < calls[1]
+
+
+def test_the_first_of_windows_from_nothing_is_a_plain_sample(prior: Prior, schedule: Schedule) -> None:
+    windows, shape = ONE
+    noise = Noise.batch(0, 3)
+    canvas = extend(prior, schedule, windows, torch.zeros(shape), torch.ones(shape), noise=noise, shared_noise=False)
+    first = sample(prior, schedule, shape=(2, 6), noise=noise.child(3, 0))
+    torch.testing.assert_close(canvas[..., :6], first)
+
+
+def test_coupled_windows_agree_on_the_overlap_better_than_independent_ones(prior: Prior, schedule: Schedule) -> None:
+    windows, shape = ONE
+    spread = {}
+    for method in (ALM(), ALM(w1=0.0, w2=0.0)):
+        canvas = extend(
+            prior,
+            schedule,
+            windows,
+            torch.zeros(shape),
+            torch.ones(shape),
+            noise=Noise.batch(0, 64),
+            method=method,
+            shared_noise=False,
+        )
+        spread[method] = (canvas[..., :6].mean((1, 2)) - canvas[..., 6:10].mean((1, 2))).square().mean()
+    coupled, free = spread.values()
+    assert coupled < 0.7 * free
+
+
+def test_what_no_window_covers_is_refused(prior: Prior, schedule: Schedule) -> None:
+    with pytest.raises(ValueError, match="lies in no window"):
+        extend(prior, schedule, [Slice((0,), (6,))], torch.zeros(1, 2, 9), torch.ones(1, 2, 9), noise=Noise.batch(0, 1))
+
+
+def test_reconstruction_guidance_runs_one_after_another_and_is_refused_in_lockstep(
+    prior: Prior, schedule: Schedule
+) -> None:
+    windows, shape = ONE
+    arguments = (prior, schedule, windows, torch.zeros(shape), torch.ones(shape))
+    method = ReconstructionGuidance(weight=1.0)
+    extend(*arguments, noise=Noise.batch(0, 1), method=method, lockstep=False)
+    with pytest.raises(ValueError, match="lockstep=False"):
+        extend(*arguments, noise=Noise.batch(0, 1), method=method)
+
+
+def test_progress_counts_to_the_end(prior: Prior, schedule: Schedule) -> None:
+    windows, shape = ONE
+    for lockstep, count in ((True, schedule.steps), (False, 3 * schedule.steps)):
+        seen: list[tuple[int, int]] = []
+        extend(
+            prior,
+            schedule,
+            windows,
+            torch.zeros(shape),
+            torch.ones(shape),
+            noise=Noise.batch(0, 1),
+            lockstep=lockstep,
+            on_step=lambda p, seen=seen: seen.append((p.index, p.count)),
+        )
+        assert seen == [(i + 1, count) for i in range(count)]

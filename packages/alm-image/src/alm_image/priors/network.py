@@ -1,0 +1,178 @@
+"""One prior for every family: a network, its guidance, its grid of levels and its codec, put together.
+
+A family's file brings the network call and the text; what is the same for all is here, once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from alm_core import Conditions, Level, Prediction, Schedule
+from torch import Tensor
+
+from alm_image.priors.bound import Bound
+from alm_image.priors.codec import Codec, check_multiple
+from alm_image.priors.grid import Grid
+
+__all__ = ["ClassifierFree", "Condition", "Embedding", "Evaluate", "Network", "NetworkPrior", "NoText", "Text", "Unguided"]
+
+Embedding = tuple[Tensor, ...]
+"""What one row is conditioned on, each tensor without its batch axis; the network's own order."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row's condition; `negative` is what classifier-free guidance leads away from."""
+
+    positive: Embedding = ()
+    negative: Embedding = ()
+
+
+class Network(Protocol):
+    """The raw network: casts to its own dtype and answers in the dtype of x."""
+
+    def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
+        """The output for x (rows, …) at the time, where every tensor of `embedding` has a batch axis."""
+
+
+class Text(Protocol):
+    """Makes conditions."""
+
+    def __call__(self, prompt: str, negative_prompt: str, height: int, width: int) -> Condition:
+        """See `ImagePrior.condition`."""
+
+
+class Evaluate(Protocol):
+    """A network with or without guidance."""
+
+    @property
+    def rows(self) -> int:
+        """Network rows for one row of x."""
+
+    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
+        """The raw output in one network call."""
+
+
+@dataclass(frozen=True)
+class Unguided:
+    """The conditional output."""
+
+    network: Network
+    rows: int = field(default=1, init=False)
+
+    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
+        """See `Evaluate`."""
+        return self.network(x, time, batched([c.positive for c in conditions]))
+
+
+@dataclass(frozen=True)
+class ClassifierFree:
+    """out = out_u + g (out_c − out_u), both branches in one call; linear, so it holds for ε, v and x_0 alike."""
+
+    network: Network
+    scale: float
+    rows: int = field(default=2, init=False)
+
+    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
+        """See `Evaluate`."""
+        embedding = batched([c.negative for c in conditions] + [c.positive for c in conditions])
+        negative, positive = self.network(torch.cat([x, x]), time, embedding).chunk(2)
+        return negative + self.scale * (positive - negative)
+
+
+@dataclass(frozen=True)
+class NoText:
+    """An unconditional model: refuses a prompt."""
+
+    family: str
+
+    def __call__(self, prompt: str, negative_prompt: str, height: int, width: int) -> Condition:
+        """See `ImagePrior.condition`."""
+        if prompt or negative_prompt:
+            raise ValueError(
+                f"this {self.family} model is unconditional and takes no prompt, got {prompt or negative_prompt!r}: "
+                "leave the prompt out, or use a text-to-image model such as Stable Diffusion"
+            )
+        return Condition()
+
+
+@dataclass(frozen=True)
+class NetworkPrior:
+    """An `ImagePrior` made of parts. `plain` answers `predict`, `guided` answers `predict_guided`."""
+
+    plain: Evaluate
+    guided: Evaluate
+    grid: Grid
+    codec: Codec
+    text: Text
+    device: torch.device
+    size: int
+    multiple: int
+    guidance: float = 1.0
+    fixed_size: bool = False
+    bound: Bound | None = None
+
+    @property
+    def guided_rows(self) -> int:
+        """See `Prior`."""
+        return self.guided.rows
+
+    def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """See `Prior`."""
+        return self._evaluate(self.plain, x_t, level, conditions)
+
+    def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """See `Prior`."""
+        return self._evaluate(self.guided, x_t, level, conditions)
+
+    def schedule(self, steps: int, height: int | None = None, width: int | None = None) -> Schedule:
+        """See `ImagePrior`."""
+        tokens = ((height or self.size) // self.multiple) * ((width or self.size) // self.multiple)
+        return self.grid.schedule(steps, tokens)
+
+    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """See `ImagePrior`."""
+        check_multiple(height, width, self.multiple)
+        return self.codec.state_shape(height, width)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """See `ImagePrior`."""
+        check_multiple(pixels.shape[-2], pixels.shape[-1], self.multiple)
+        return self.codec.encode(pixels)
+
+    def decode(self, state: Tensor) -> Tensor:
+        """See `ImagePrior`."""
+        return self.codec.decode(state)
+
+    def mask_to_state(self, mask: Tensor) -> Tensor:
+        """See `ImagePrior`."""
+        check_multiple(mask.shape[-2], mask.shape[-1], self.multiple)
+        return self.codec.mask_to_state(mask)
+
+    def condition(self, prompt: str, negative_prompt: str, height: int, width: int) -> Condition:
+        """See `ImagePrior`."""
+        check_multiple(height, width, self.multiple)
+        return self.text(prompt, negative_prompt, height, width)
+
+    def _evaluate(self, evaluate: Evaluate, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        raw = evaluate(x_t, level.t, self._rows(conditions, len(x_t)))
+        # A learned variance comes as further channels, which no method here reads.
+        prediction = self.grid.convert(x_t, level, raw[:, : x_t.shape[1]])
+        return self.bound(prediction, x_t, level) if self.bound else prediction
+
+    def _rows(self, conditions: Conditions, rows: int) -> Sequence[Condition]:
+        if conditions is None:
+            if not isinstance(self.text, NoText):
+                raise ValueError(
+                    "this model wants a condition for each row, got None: "
+                    "pass conditions=(prior.condition(prompt, negative_prompt, height, width),)"
+                )
+            return [Condition()] * rows
+        assert len(conditions) == rows and all(isinstance(c, Condition) for c in conditions)
+        return [c for c in conditions if isinstance(c, Condition)]
+
+
+def batched(embeddings: Sequence[Embedding]) -> Embedding:
+    """Stacks each tensor of the embeddings over the rows."""
+    return tuple(torch.stack(parts) for parts in zip(*embeddings, strict=True))
