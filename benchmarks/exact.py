@@ -5,8 +5,12 @@
 For every method: network evaluations a sample; the gap in log-density to the exact posterior's samples, of the result
 with the observed part put back (nats; below zero is over-dense and as wrong as above); the unbiased energy distance
 of (observed, filled) to samples of the prior, beside the exact posterior's own; the hole's rmse to the truth and its
-standard deviation over samples, each over the posterior's; and the mean jump across the hole's border. An instance
-with several masks is measured on each, and the averages are reported. The same seed gives the same numbers.
+standard deviation over samples, each over the posterior's; and the root mean square jump across the hole's border. An
+instance with several masks is measured on each, and the averages are reported. The same seed gives the same numbers.
+
+The levels are Stable Diffusion's: leading timesteps from 1, ending on the first training level and not on clean data.
+`alm` and `syncsde` have fixed noise for X_t, the others fresh. `repaint-*` takes DDIM's steps, as the table that we
+compare with does; `repaint-*-ancestral` is the paper's.
 """
 
 import argparse
@@ -17,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
-
 from alm_core import (
     ALM,
     Counted,
@@ -39,8 +41,9 @@ from alm_core import (
 from alm_core.analytic import GaussianMixture, exponential, rbf
 from alm_core.metrics import boundary_jump, energy_distance, log_density_gap
 from alm_core.schedule import cosine, linear, scaled_linear
+from torch import Tensor
 
-__all__ = ["METHODS", "Instance", "measure"]
+__all__ = ["COLUMNS", "METHODS", "Instance", "measure"]
 
 METHODS: dict[str, tuple[Method, Reference]] = {
     "independent": (Independent(), FixedNoise()),
@@ -50,12 +53,23 @@ METHODS: dict[str, tuple[Method, Reference]] = {
     "alm-no-delta": (ALM(off_last=1), FixedNoise()),
     "alm": (ALM(), FixedNoise()),
     "alm-50": (ALM(iterations=50), FixedNoise()),
-    "repaint-4": (RePaint(4), FreshNoise()),
-    "repaint-10": (RePaint(10), FreshNoise()),
+    "repaint-4": (RePaint(4, eta=0), FreshNoise()),
+    "repaint-10": (RePaint(10, eta=0), FreshNoise()),
+    "repaint-4-ancestral": (RePaint(4), FreshNoise()),
+    "repaint-10-ancestral": (RePaint(10), FreshNoise()),
     "stochastic-alm": (StochasticALM(), FreshNoise()),
 }
+COLUMNS = {
+    "evaluations": "13.0f",
+    "gap_nats": "10.2f",
+    "energy": "9.4f",
+    "energy_posterior": "18.4f",
+    "hole_rmse_ratio": "17.3f",
+    "std_ratio": "11.3f",
+    "boundary_jump": "15.3f",
+}
 KERNELS = {"rbf": rbf, "exponential": exponential}
-PRIOR, TRUTH, POSTERIOR = 0, 1, 2
+PRIOR, TRUTH, POSTERIOR = 10, 11, 12
 """Keys of the independent sources of noise beside the sampler's own."""
 
 
@@ -77,17 +91,21 @@ class Instance:
         kernel = given.get("kernel", "rbf")
         if kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
-        parameters = {k: float(given[k]) for k in ("length_scale", "variance", "jitter") if k in given}
-        means = _arrays("means", given["means"], grid)
-        weights = torch.tensor(given.get("weights", [1.0] * len(means)), dtype=torch.float64)
+        length_scale, variance = float(given["length_scale"]), float(given.get("variance", 1.0))
+        jitter = float(given.get("jitter", 1e-3))
+        if not (length_scale > 0 and variance > 0 and jitter >= 0):
+            raise ValueError(f"length_scale and variance must be above 0 and jitter 0 or more, got {given}")
+        covariance = KERNELS[kernel](grid, length_scale=length_scale, variance=variance, jitter=jitter)
+        means = _arrays("means", given.get("means", [0.0] * torch.Size(grid).numel()), grid)
+        weights = torch.tensor(given.get("weights") or [1.0] * len(means), dtype=torch.float64)
         masks = _arrays("mask", given["masks"] if "masks" in given else given["mask"], grid)
-        if not all(0 < float(mask.mean()) < 1 for mask in masks) or not bool(((masks == 0) | (masks == 1)).all()):
+        if not bool(((masks == 0) | (masks == 1)).all()) or not all(0 < float(m.mean()) < 1 for m in masks):
             raise ValueError("a mask must hold 1 where unobserved and 0 where given, and some of both")
         samples = int(given.get("samples", 512))
         if samples < 2:
             raise ValueError(f"samples must be 2 or more, got {samples}")
         return Instance(
-            prior=GaussianMixture(means, KERNELS[kernel](grid, **parameters), weights),
+            prior=GaussianMixture(means, covariance, weights),
             masks=list(masks),
             schedule=_schedule(given.get("schedule", {}), int(given.get("steps", 50))),
             samples=samples,
@@ -95,11 +113,10 @@ class Instance:
         )
 
 
-def measure(instance: Instance, name: str) -> dict[str, str | float]:
-    """One row of the table: `METHODS[name]` on every mask of the instance, averaged."""
-    method, reference = METHODS[name]
+def measure(instance: Instance, method: Method, reference: Reference) -> dict[str, float]:
+    """One row of the table, averaged over the masks of the instance."""
     rows = [_measure(instance, mask, method, reference) for mask in instance.masks]
-    return {"method": name} | {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+    return {key: sum(row[key] for row in rows) / len(rows) for key in COLUMNS}
 
 
 def _measure(instance: Instance, mask: Tensor, method: Method, reference: Reference) -> dict[str, float]:
@@ -112,19 +129,19 @@ def _measure(instance: Instance, mask: Tensor, method: Method, reference: Refere
     filled = torch.where(mask > 0.5, y.double(), truth)
     hole = mask.flatten() > 0.5
 
-    def in_hole(x: Tensor) -> Tensor:
-        return x.flatten(1)[:, hole]
+    def rmse(x: Tensor) -> Tensor:
+        return (x - truth).flatten(1)[:, hole].square().mean().sqrt()
 
-    def rmse(x: Tensor) -> float:
-        return float(in_hole(x - truth).square().mean().sqrt())
+    def spread(x: Tensor) -> Tensor:
+        return x.flatten(1)[:, hole].std(0).mean()
 
     return {
         "evaluations": counted.rows / instance.samples,
         "gap_nats": log_density_gap(prior.log_prob(exact), prior.log_prob(filled)),
         "energy": energy_distance(filled, others),
         "energy_posterior": energy_distance(exact, others),
-        "hole_rmse_ratio": rmse(filled) / rmse(exact),
-        "std_ratio": float(in_hole(filled).std(0).mean() / in_hole(exact).std(0).mean()),
+        "hole_rmse_ratio": float(rmse(filled) / rmse(exact)),
+        "std_ratio": float(spread(filled) / spread(exact)),
         "boundary_jump": boundary_jump(filled, mask),
     }
 
@@ -133,41 +150,58 @@ def _arrays(name: str, values: object, grid: tuple[int, ...]) -> Tensor:
     """One array of the grid's shape or several, flat or nested, as (count, *grid) float64."""
     array = torch.tensor(values, dtype=torch.float64)
     size = torch.Size(grid).numel()
-    if array.numel() == 0 or array.numel() % size:
-        raise ValueError(f"{name} must hold arrays of {size} numbers, as the grid {list(grid)} says; got {array.numel()}")
+    if array.numel() == 0 or array.numel() % size or not bool(array.isfinite().all()):
+        raise ValueError(
+            f"{name} must hold arrays of {size} numbers, as the grid {list(grid)} says; got {array.numel()}"
+        )
     return array.view(-1, *grid)
 
 
 def _schedule(given: dict[str, object], steps: int) -> Schedule:
-    """The grid of the papers: timesteps from 1, leading."""
+    """The levels; a diffusion's end on its first training level, a flow's on clean data."""
     kinds: dict[str, Callable[..., list[float]]] = {"scaled_linear": scaled_linear, "linear": linear, "cosine": cosine}
-    names = {"beta_start": "start", "beta_end": "end", "train_steps": "steps", "shift": "shift"}
+    names = {"beta_start": "start", "beta_end": "end", "train_steps": "steps"}
     kind = given.get("kind", "scaled_linear")
-    options = {names[key]: value for key, value in given.items() if key in names}
     if kind == "flow":
-        return Schedule.rectified_flow(steps, shift=float(options.get("shift", 1.0)))
+        return Schedule.rectified_flow(steps, shift=float(given.get("shift", 1.0)))
     if kind not in kinds:
         raise ValueError(f"schedule kind must be one of {', '.join(kinds)}, flow; got {kind!r}")
-    return Schedule.leading(kinds[kind](**options), steps)
+    wanted = [key for key in names if key in given and (kind != "cosine" or key == "train_steps")]
+    alphas = kinds[kind](**{names[key]: given[key] for key in wanted})
+    return Schedule.leading(alphas, steps, offset=int(given.get("offset", 1)), final_alpha=alphas[0])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--instance", type=Path, required=True, help="a JSON file: see benchmarks/instances")
-    parser.add_argument("--methods", default=",".join(METHODS), help="names, separated by commas (all)")
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--instance", type=Path, required=True, help="a JSON file, as in benchmarks/instances")
+    parser.add_argument("--methods", help=f"names separated by commas; all by default: {', '.join(METHODS)}")
     parser.add_argument("--json", type=Path, help="write the rows there")
-    given = parser.parse_args()
-    names = given.methods.split(",")
-    instance = Instance.read(given.instance.read_text())
-    print(f"{'method':24}{'evals':>7}{'gap':>9}{'energy':>9}{'(post.)':>9}{'rmse':>7}{'std':>7}{'jump':>7}")
+    given = parser.parse_args(arguments)
+    names = given.methods.split(",") if given.methods else list(METHODS)
+    unknown = [name for name in names if name not in METHODS]
+    if unknown:
+        return _refuse(f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    try:
+        instance = Instance.read(given.instance.read_text())
+    except KeyError as error:
+        return _refuse(f"{given.instance}: the key {error} is missing")
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        return _refuse(f"{given.instance}: {error}")
     rows = []
+    print(f"{'method':24}" + "".join(f"{name:>{spec.split('.')[0]}}" for name, spec in COLUMNS.items()))
     for name in names:
-        row = measure(instance, name)
-        rows.append(row)
-        print(f"{name:24}{row['evaluations']:7.0f}{row['gap_nats']:9.2f}{row['energy']:9.4f}{row['energy_posterior']:9.4f}{row['hole_rmse_ratio']:7.3f}{row['std_ratio']:7.3f}{row['boundary_jump']:7.3f}", flush=True)
+        row = measure(instance, *METHODS[name])
+        rows.append({"method": name, **row})
+        print(f"{name:24}" + "".join(format(row[key], spec) for key, spec in COLUMNS.items()), flush=True)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")
     return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"exact: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class GaussianMixture:
         return self.means.double()[which] + ((z * values.sqrt()) @ vectors.T).view(-1, *self.shape)
 
     def posterior(self, x_0: Tensor, mask: Tensor) -> "Posterior":
-        """The exact p(hole | observed) of each row of x_0 (rows, *shape); `mask` (*shape), 1 = hole, all else is given."""
+        """The exact p(hole | observed) of each row of x_0 (rows, *shape); `mask` (*shape), 1 = hole."""
         hole = mask.expand(self.shape).flatten() > 0.5
         c, given = self.covariance.double(), ~hole
         means, x = self.means.double().flatten(1), x_0.double().flatten(1)
@@ -122,7 +122,10 @@ class GaussianMixture:
 
 @dataclass(frozen=True)
 class Posterior:
-    """For each row a mixture over its hole: `log_weights` (rows, modes), `means` (rows, modes, h), `root` L of L Lᵀ (h, h)."""
+    """For each row a mixture over the h entries of its hole.
+
+    `log_weights` (rows, modes), `means` (rows, modes, h), and `root`, L of the covariance L Lᵀ (h, h) that all share.
+    """
 
     x_0: Tensor
     hole: Tensor
@@ -169,10 +172,11 @@ def _choose(log_weights: Tensor, noise: Noise) -> Tensor:
     """A mode for each row, by the inverse of the cumulative weights."""
     u = torch.special.ndtr(noise.draw((1,), 0).double())
     edges = log_weights.softmax(1).cumsum(1)[:, :-1]
-    return (u > edges).sum(1)
+    return torch.sum(u > edges, 1)
 
 
 def _log_normal(whitened: Tensor, root: Tensor) -> Tensor:
     """log N of residuals already divided by the root L, over the last axis."""
     n = whitened.shape[-1]
-    return -0.5 * (whitened.square().sum(-1) + n * log(2 * pi)) - root.diagonal().log().sum()
+    squares: Tensor = whitened.square().sum(-1)
+    return -0.5 * (squares + n * log(2 * pi)) - root.diagonal().log().sum()

@@ -13,7 +13,7 @@ by propagation and random search (PatchMatch, Barnes et al. 2009), inside one ev
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -58,13 +58,22 @@ class ExemplarPrior:
         self._mask = (mask.to(self._x_0).expand(1, 1, *self._axes) > 0).float()
         self._bandwidth, self._shift, self._clear, self._pairs, self._seed = bandwidth, shift, clear, pairs, seed
         depth = max(int(math.log2(min(self._axes) / (2 * patch))), 0)
-        self._scales = _pyramid(self._x_0[0], self._mask[0], examples, patch, depth)
+        self._scales, self._canvas = _pyramid(self._x_0[0], self._mask[0], examples, patch, depth)
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """x̂_0 and ε̂ of x_t (rows, C, *axes); x̂_0 is x_0 where it was observed."""
         sigma = level.s / level.a
         x0 = torch.stack([self._estimate(row / level.a, sigma) for row in x_t])
         return Prediction.from_x0(x_t, level, x0) if level.s > 0 else Prediction(x0, torch.zeros_like(x0))
+
+    def _spread(self, level: int, blocks: Tensor) -> Tensor:
+        """The values (N, C) of the finest places from blocks (N_l, C·B) of the places of a level."""
+        fine, coarse = self._scales[0], self._scales[level]
+        factor = [c // d for c, d in zip(fine.canvas, coarse.canvas, strict=True)]
+        at = _unravel(fine.places, fine.canvas)
+        slot = coarse.slot[_ravel([a // f for a, f in zip(at, factor, strict=True)], coarse.canvas)]
+        inner = _ravel([a % f for a, f in zip(at, factor, strict=True)], factor)
+        return blocks.unflatten(1, (-1, math.prod(factor)))[slot, :, inner]
 
     def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """As `predict`: there is nothing to guide by."""
@@ -86,16 +95,21 @@ class ExemplarPrior:
             for s, y_l, v in zip(self._scales, ys, sigmas, strict=True)
         ]
         if top == read:
-            filled = matcher[top].posterior()
+            blocks = _blocks(self._canvas, [c // d for c, d in zip(self._scales[0].canvas, self._scales[read].canvas)])
+            filled = matcher[read].posterior(blocks[self._scales[read].position])
+            x0 = self._scales[0].paint(ys[0], self._spread(read, filled))
         else:
             found = matcher[top].nearest()
             for i in range(top - 1, read - 1, -1):
                 generator = torch.Generator().manual_seed(self._seed * 64 + i)
                 found = matcher[i].refine(self._scales[i + 1].finer(found, self._scales[i]), generator)
-            filled = matcher[read].mean(found)
-        x0 = self._scales[read].paint(ys[read], filled)
-        for fine in reversed(self._scales[:read]):
-            x0 = _upsample(x0, fine.axes)
+            if read == 0:
+                filled = matcher[0].mean(found)
+            else:
+                for i in range(read, 0, -1):
+                    found = self._scales[i].finer(found, self._scales[i - 1])
+                filled = self._canvas.flatten(1)[:, found].T
+            x0 = self._scales[0].paint(ys[0], filled)
         x0 = x0[(slice(None), *(slice(0, n) for n in self._axes))]
         return x_0 + mask * (x0 - x_0)
 
@@ -157,21 +171,13 @@ class _Scale:
         return _ravel(_unravel(self.places, self.canvas), self.axes)
 
 
-@dataclass(frozen=True)
 class _Matcher:
     """The patches of one noisy sample against the exemplars of one level."""
 
-    scale: _Scale
-    y: Tensor
-    sigma: float
-    bandwidth: float
-    shift: float
-
-    def __post_init__(self) -> None:
-        w = self.scale.inside / (self.bandwidth**2 + self.scale.noisy * self.sigma**2)
-        object.__setattr__(self, "_w", w[:, None])
-        object.__setattr__(self, "_q", self.scale.patches(self.y))
-        object.__setattr__(self, "_total", w.sum(1, keepdim=True) + self.shift**-2)
+    def __init__(self, scale: _Scale, y: Tensor, sigma: float, bandwidth: float, shift: float) -> None:
+        self.scale = scale
+        w = self.scale.inside / (bandwidth**2 + scale.noisy * sigma**2)
+        self._w, self._q, self._total = w[:, None], scale.patches(y), w.sum(1, keepdim=True) + shift**-2
 
     def compare(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """D (N), infinite where there is no exemplar, and p_k + b_k at the centre (N, C)."""
@@ -184,20 +190,15 @@ class _Matcher:
         distance = (wd * d).sum((1, 2)) - (s * b).sum(1)
         return distance.masked_fill(rows < 0, math.inf), p[:, :, p.shape[2] // 2] + b
 
-    def posterior(self) -> Tensor:
-        """x̂_0 (N, C) over all exemplars."""
-        out = []
-        centre = self.scale.exemplars[:, :, self.scale.exemplars.shape[2] // 2]
-        for d, s, total in self._all():
-            weights = torch.softmax(-d / 2, 1)
-            out.append(weights @ centre + (weights[:, :, None] * s).sum(1) / total)
-        return torch.cat(out)
+    def posterior(self, values: Tensor) -> Tensor:
+        """Σ_k ω_k v_k (N, V) of values (K, V) over all exemplars."""
+        return torch.cat([torch.softmax(-d / 2, 1) @ values for d in self._all()])
 
     def nearest(self) -> Tensor:
         """The position of the best exemplar of each place (N)."""
-        return torch.cat([self.scale.position[d.argmin(1)] for d, _, _ in self._all()])
+        return torch.cat([self.scale.position[d.argmin(1)] for d in self._all()])
 
-    def _all(self):
+    def _all(self) -> Iterator[Tensor]:
         e = self.scale.exemplars
         step = max((1 << 22) // len(e), 1)
         for i in range(0, len(self._q), step):
@@ -208,7 +209,7 @@ class _Matcher:
                 + w[:, 0] @ e.square().sum(1).T
             )
             s = (w * q).sum(2)[:, None] - torch.einsum("np,kcp->nkc", w[:, 0], e)
-            yield d - s.square().sum(2) / total, s, total
+            yield d - s.square().sum(2) / total
 
     def refine(self, found: Tensor, generator: torch.Generator) -> Tensor:
         """The best of `found` (N), of what the neighbours found, shifted, and of a random search around it."""
@@ -226,7 +227,7 @@ class _Matcher:
     def mean(self, found: Tensor) -> Tensor:
         """x̂_0 (N, C) over what each place and its neighbours found."""
         top = torch.full(found.shape, math.inf)
-        total, mass = 0.0, 0.0
+        total, mass = torch.zeros(len(found), 1), torch.zeros(len(found))
         for shift in product((0, -1, 1), repeat=len(self.scale.axes)):
             d, value = self.compare(self._from_neighbour(found, shift))
             lowest = torch.minimum(top, d)
@@ -245,7 +246,9 @@ class _Matcher:
         return torch.minimum(best, d), torch.where(d < best, candidate, found)
 
 
-def _pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int, depth: int) -> list[_Scale]:
+def _pyramid(
+    x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int, depth: int
+) -> tuple[list[_Scale], Tensor]:
     n = x_0.ndim - 1
     unit = 2**depth
     sources = [x_0, *examples]
@@ -260,17 +263,17 @@ def _pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int, 
         unknown.append(_pad(hole, full, 1.0))
     value, hidden = torch.cat(values, 1), torch.cat(unknown, 1)
     hole = _pad(mask, axes)
-    scales = []
+    scales, first = [], value
     for level in range(depth + 1):
         factor = (2,) * n
         scale = _scale(value, hidden, hole, patch, factor)
-        if len(scale.position) == 0:
+        if len(scale.position) < (500 if scales else 1):
             break
         scales.append(scale)
         value, hidden, hole = (_pool(v, factor) for v in (value, hidden, hole))
     if not scales:
         raise ValueError("no patch is fully observed: give examples, or a smaller patch")
-    return scales
+    return scales, first
 
 
 def _scale(value: Tensor, hidden: Tensor, hole: Tensor, patch: int, factor: tuple[int, ...]) -> _Scale:
@@ -315,6 +318,15 @@ def _pool(y: Tensor, factor: tuple[int, ...]) -> Tensor:
 
 def _upsample(y: Tensor, axes: tuple[int, ...]) -> Tensor:
     return F.interpolate(y[None], axes, mode=("linear", "bilinear", "trilinear")[len(axes) - 1])[0]
+
+
+def _blocks(y: Tensor, factor: Sequence[int]) -> Tensor:
+    """(cells, C·B) the blocks of y (C, *axes), B = the product of `factor`."""
+    n = y.ndim - 1
+    for axis in range(n, 0, -1):
+        y = y.unflatten(axis, (-1, factor[axis - 1]))
+    y = y.permute(*range(1, 2 * n, 2), 0, *range(2, 2 * n + 1, 2))
+    return y.flatten(0, n - 1).flatten(1)
 
 
 def _star(n: int, radius: int) -> list[tuple[int, ...]]:

@@ -3,6 +3,8 @@
 Samples are (rows, …), masks are of the shape of the last axes of a sample: 1 = unobserved, 0 = given, as everywhere.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -35,20 +37,20 @@ def log_density_gap(exact: Tensor, result: Tensor) -> float:
 
 
 def boundary_jump(x: Tensor, mask: Tensor) -> float:
-    """Mean |difference| of neighbours of which one is given and one is not, over all axes of the mask.
+    """Root mean square difference of neighbours of which one is given and one is not, over all axes of the mask.
 
     Compare it with that of the truth: a completion that jumps more shows a seam, one that jumps less is blurred
     there. Raises ValueError where nothing or everything is masked.
     """
-    return _mean_jump(x, mask, across=True)
+    return _jump(x, mask, across=True)
 
 
 def seam_contrast(x: Tensor, mask: Tensor) -> float:
-    """`boundary_jump` over the mean |difference| of neighbours that are both given: 1 where no seam is seen."""
-    return _mean_jump(x, mask, across=True) / _mean_jump(x, mask, across=False)
+    """`boundary_jump` over the same of neighbours that are both given: 1 where no seam is seen."""
+    return _jump(x, mask, across=True) / _jump(x, mask, across=False)
 
 
-def _mean_jump(x: Tensor, mask: Tensor, *, across: bool) -> float:
+def _jump(x: Tensor, mask: Tensor, *, across: bool) -> float:
     """Over neighbours on two sides of the mask's boundary, or both in the given part."""
     hole = mask > 0.5
     total, count = 0.0, 0
@@ -56,12 +58,12 @@ def _mean_jump(x: Tensor, mask: Tensor, *, across: bool) -> float:
         n = mask.shape[axis]
         first, second = hole.narrow(axis, 0, n - 1), hole.narrow(axis, 1, n - 1)
         pairs = first ^ second if across else ~(first | second)
-        jumps = (x.narrow(axis, 1, n - 1) - x.narrow(axis, 0, n - 1)).abs().double()
+        jumps = (x.narrow(axis, 1, n - 1) - x.narrow(axis, 0, n - 1)).double().square()
         total += float((jumps * pairs).sum())
         count += int(pairs.expand_as(jumps).sum())
     if count == 0:
         raise ValueError("no neighbours to compare: the mask must leave something given and something to generate")
-    return total / count
+    return math.sqrt(total / count)
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:

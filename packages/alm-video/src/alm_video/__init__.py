@@ -1,1 +1,4 @@
-"""alm."""
+"""Extend video in time by Accelerated Likelihood Maximization: the verbs are to come."""
+
+__all__: list[str] = []
+__version__ = "0.1.0"

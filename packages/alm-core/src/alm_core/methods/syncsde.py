@@ -34,6 +34,11 @@ class SyncSDE(Method):
         y_s = ddim(at.predict_guided(y_t), at.s)
         if at.observed is None:
             return y_s
+        return y_s - self._pull(at) * (1 - at.observed.mask) * (y_t - at.observed.x_t(0))
+
+    def _pull(self, at: Step) -> float:
+        """γ_t/λ · t/T; beyond 1 it would overshoot X_t, as on a flow, whose γ is infinite at t = 1."""
+        if self.strength == 0 or at.t.a == 0:
+            return float(self.strength > 0)
         gamma = score_coefficient(at.t, at.s) / at.t.s**2
-        pull = gamma * self.strength * at.time
-        return y_s - pull * (1 - at.observed.mask) * (y_t - at.observed.x_t(0))
+        return min(gamma * self.strength * at.time, 1.0)

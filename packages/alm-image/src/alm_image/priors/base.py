@@ -4,13 +4,23 @@ Pixels are float32 (rows, 3, height, width) in [−1, 1]. The state is what is d
 latents behind a VAE, the pixels themselves otherwise. Only the adapter casts to the network's own dtype.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from alm_core import Prior, Schedule
+from alm_core import Method, Prior, Reference, Schedule
 from torch import Tensor
 
-__all__ = ["ImagePrior"]
+__all__ = ["Defaults", "ImagePrior"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a verb uses where the caller names nothing."""
+
+    steps: int
+    method: Method
+    reference: Reference
 
 
 class ImagePrior(Prior, Protocol):
@@ -39,6 +49,20 @@ class ImagePrior(Prior, Protocol):
     @property
     def fixed_size(self) -> bool:
         """Whether pictures of another size than `size` × `size` are beyond the model: whole faces, centred icons."""
+
+    @property
+    def windowed(self) -> bool:
+        """Whether a larger canvas can be made from windows of `size`; else it is taken whole."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """The steps, method and reference that suit the model."""
+
+    def given(self, x_0: Tensor, mask: Tensor) -> Prior:
+        """The prior for a canvas x_0 (1, …) in the state's units, of which mask = 1 is unknown.
+
+        A pretrained model knows nothing of it and returns itself; a prior made from the picture is made here.
+        """
 
     def schedule(self, steps: int, height: int | None = None, width: int | None = None) -> Schedule:
         """`steps` steps as the model's own scheduler config places them, for a height × width picture in pixels.

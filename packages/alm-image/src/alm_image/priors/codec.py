@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import max_pool2d
 
 __all__ = ["Codec", "PixelCodec", "VaeCodec", "check_multiple"]
 
@@ -69,7 +69,7 @@ class VaeCodec:
         self.factor = 2 ** (len(config.block_out_channels) - 1)
         mean, std = config.get("latents_mean"), config.get("latents_std")
         self._shift = _per_channel(mean, config.get("shift_factor") or 0.0, device)
-        self._scale = config.scaling_factor / _per_channel(std, 1.0, device)
+        self._scale: Tensor = config.scaling_factor / _per_channel(std, 1.0, device)
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
         """(latent channels, height / factor, width / factor)."""
@@ -79,7 +79,8 @@ class VaeCodec:
     def encode(self, pixels: Tensor) -> Tensor:
         """The scaled mean of the posterior."""
         posterior = self._vae.encode(pixels.to(self._device, self._vae.dtype)).latent_dist
-        return (posterior.mean.float() - self._shift) * self._scale
+        mean: Tensor = posterior.mean.float()
+        return (mean - self._shift) * self._scale
 
     @torch.no_grad()
     def decode(self, state: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class VaeCodec:
 
     def mask_to_state(self, mask: Tensor) -> Tensor:
         """Max-pooled: a latent with any pixel of the hole under it is of the hole."""
-        return F.max_pool2d(mask, self.factor)
+        return max_pool2d(mask, self.factor)
 
 
 def check_multiple(height: int, width: int, multiple: int) -> None:

@@ -8,25 +8,22 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from alm_core import Conditions, Level, Prediction, Schedule
+from alm_core import ALM, Conditions, Inversion, Level, Prediction, Prior, Schedule
 from torch import Tensor
 
+from alm_image.priors.base import Defaults
 from alm_image.priors.bound import Bound
 from alm_image.priors.codec import Codec, check_multiple
 from alm_image.priors.grid import Grid
+from alm_image.priors.text import Condition, Embedding, NoText, Text
 
-__all__ = ["ClassifierFree", "Condition", "Embedding", "Evaluate", "Network", "NetworkPrior", "NoText", "Text", "Unguided"]
-
-Embedding = tuple[Tensor, ...]
-"""What one row is conditioned on, each tensor without its batch axis; the network's own order."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One row's condition; `negative` is what classifier-free guidance leads away from."""
-
-    positive: Embedding = ()
-    negative: Embedding = ()
+__all__ = [
+    "ClassifierFree",
+    "Evaluate",
+    "Network",
+    "NetworkPrior",
+    "Unguided",
+]
 
 
 class Network(Protocol):
@@ -34,13 +31,6 @@ class Network(Protocol):
 
     def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
         """The output for x (rows, …) at the time, where every tensor of `embedding` has a batch axis."""
-
-
-class Text(Protocol):
-    """Makes conditions."""
-
-    def __call__(self, prompt: str, negative_prompt: str, height: int, width: int) -> Condition:
-        """See `ImagePrior.condition`."""
 
 
 class Evaluate(Protocol):
@@ -82,22 +72,6 @@ class ClassifierFree:
 
 
 @dataclass(frozen=True)
-class NoText:
-    """An unconditional model: refuses a prompt."""
-
-    family: str
-
-    def __call__(self, prompt: str, negative_prompt: str, height: int, width: int) -> Condition:
-        """See `ImagePrior.condition`."""
-        if prompt or negative_prompt:
-            raise ValueError(
-                f"this {self.family} model is unconditional and takes no prompt, got {prompt or negative_prompt!r}: "
-                "leave the prompt out, or use a text-to-image model such as Stable Diffusion"
-            )
-        return Condition()
-
-
-@dataclass(frozen=True)
 class NetworkPrior:
     """An `ImagePrior` made of parts. `plain` answers `predict`, `guided` answers `predict_guided`."""
 
@@ -112,11 +86,17 @@ class NetworkPrior:
     guidance: float = 1.0
     fixed_size: bool = False
     bound: Bound | None = None
+    windowed: bool = True
+    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
 
     @property
     def guided_rows(self) -> int:
         """See `Prior`."""
         return self.guided.rows
+
+    def given(self, x_0: Tensor, mask: Tensor) -> Prior:
+        """See `ImagePrior`: the network itself."""
+        return self
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """See `Prior`."""
@@ -169,8 +149,10 @@ class NetworkPrior:
                     "pass conditions=(prior.condition(prompt, negative_prompt, height, width),)"
                 )
             return [Condition()] * rows
-        assert len(conditions) == rows and all(isinstance(c, Condition) for c in conditions)
-        return [c for c in conditions if isinstance(c, Condition)]
+        known = [c for c in conditions if isinstance(c, Condition)]
+        if len(known) != rows:
+            raise ValueError(f"one condition of this prior a row is wanted: got {len(known)} for {rows} rows")
+        return known
 
 
 def batched(embeddings: Sequence[Embedding]) -> Embedding:

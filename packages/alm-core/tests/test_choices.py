@@ -1,0 +1,27 @@
+"""Names lead to methods, and a misspelling is never swallowed."""
+
+import pytest
+
+from alm_core import ALM, FreshNoise, Method, SyncSDE
+from alm_core.choices import METHODS, method_named, reference_named
+
+
+def test_every_method_has_a_name() -> None:
+    assert set(METHODS.values()) == set(Method.__subclasses__())
+
+
+def test_options_reach_the_method_and_none_keeps_the_default() -> None:
+    assert method_named("alm", w1=0.5, w2=None) == ALM(w1=0.5)
+    assert method_named("syncsde", w1=None) == SyncSDE()
+    assert reference_named("fresh") == FreshNoise()
+
+
+@pytest.mark.parametrize(("name", "options"), [("aml", {}), ("syncsde", {"w1": 1.0})])
+def test_wrong_names_and_options_are_refused(name: str, options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="wanted one of|has no option 'w1'"):
+        method_named(name, **options)
+
+
+def test_an_unknown_reference_is_refused() -> None:
+    with pytest.raises(ValueError, match="inversion, fixed, fresh"):
+        reference_named("reversed")

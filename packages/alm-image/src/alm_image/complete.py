@@ -1,0 +1,175 @@
+"""What the verbs share: a picture and a mask go in, completed pictures come out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from alm_core import Counted, Method, Noise, Progress, Reference, Slice, extend, sample
+from alm_core.prior import Conditions
+from PIL import Image
+from torch import Tensor
+
+from alm_image.blend import Blend, Gaussian
+from alm_image.fit import fit
+from alm_image.io import Picture
+from alm_image.latent import smooth_fill, to_cells
+from alm_image.metrics import kept_error
+from alm_image.priors.base import ImagePrior
+
+__all__ = ["Options", "Preview", "Result", "complete", "finish", "run"]
+
+Preview = Callable[[int, int, Callable[[], Tensor]], None]
+"""Told after each step: its number from 1, how many there are, and a function that makes the preview's pixels."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that all verbs share; see `inpaint`."""
+
+    prior: ImagePrior
+    method: Method | None = None
+    reference: Reference | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    steps: int | None = None
+    count: int = 1
+    seed: int = 0
+    blend: Blend = field(default_factory=Gaussian)
+    together: int = 1
+    on_step: Preview | None = None
+
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        if self.count < 1:
+            raise ValueError(f"count must be 1 or more, got {self.count}")
+        if self.together < 1:
+            raise ValueError(f"together must be 1 or more, got {self.together}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps must be 1 or more, got {self.steps}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb returns.
+
+    `images` has one picture a variant. `evaluations` is the number of network rows that one variant took, guided ones
+    counted double, and `calls` the number of network calls. `kept_error` is the largest difference, in 8-bit levels,
+    between the source and the result where the blend leaves the source alone; `band` is how many pixels the blend
+    mixes. `seconds` is wall time without loading the model, of which `codec_seconds` went into encoding and decoding.
+    """
+
+    images: list[Image.Image]
+    evaluations: float
+    calls: int
+    seconds: float
+    codec_seconds: float
+    seed: int
+    kept_error: int
+    band: int
+
+
+@dataclass
+class Clock:
+    """Sums the seconds spent in a part of the work."""
+
+    seconds: float = 0.0
+
+    def __call__(self, work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """work(x), timed."""
+        start = time.perf_counter()
+        with torch.no_grad():
+            y = work(x)
+        self.seconds += time.perf_counter() - start
+        return y
+
+
+def complete(picture: Picture, mask: Tensor, options: Options, *, tile: bool = False) -> Result:
+    """Completes the picture where the mask (1, 1, height, width) is above 0: `inpaint` and `outpaint` end here."""
+    start = time.perf_counter()
+    placed = fit(options.prior, mask, tile=tile)
+    pixels = picture.pixels()
+    work, hole = placed.to_work(pixels, mask)
+    made, counted, codec = run(work, hole, placed.windows, options)
+    return finish(picture, mask, placed.to_picture(made, pixels), counted, codec, options, start)
+
+
+def finish(
+    picture: Picture, mask: Tensor, made: Tensor, counted: Counted, codec: Clock, options: Options, start: float
+) -> Result:
+    """Pastes what was made (count, 3, height, width) into the picture, and sums up."""
+    weight = mask[0, 0].numpy()
+    source = picture.values.astype(np.float32)
+    images, errors = [], []
+    for one in made:
+        values, mixed = options.blend(source, picture.channels_of(one), weight)
+        images.append(picture.with_values(values, mixed))
+        errors.append(kept_error(picture, images[-1], mixed))
+    return Result(
+        images=images,
+        evaluations=counted.rows / options.count,
+        calls=counted.calls,
+        seconds=time.perf_counter() - start,
+        codec_seconds=codec.seconds,
+        seed=options.seed,
+        kept_error=max(errors),
+        band=int(((mixed > 0) & (weight == 0)).sum()),
+    )
+
+
+def run(
+    pixels: Tensor,
+    mask: Tensor,
+    windows: tuple[Slice, ...],
+    options: Options,
+    *,
+    later_on_top: bool = False,
+    decode: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Counted, Clock]:
+    """Pixels (count, 3, height, width) made from pixels (1, 3, …) of a size that suits the prior, and what it took."""
+    prior, codec, decode = options.prior, Clock(), decode or options.prior.decode
+    height, width = pixels.shape[-2:]
+    x_0 = codec(prior.encode, smooth_fill(pixels, mask).to(prior.device))
+    hole = prior.mask_to_state(mask.to(prior.device))
+    schedule = prior.schedule(options.steps or prior.defaults.steps, height, width)
+    counted = Counted(prior.given(x_0, hole))
+    noise = Noise.batch(options.seed, options.count, prior.device)
+    method, reference = options.method or prior.defaults.method, options.reference or prior.defaults.reference
+
+    def on_step(progress: Progress) -> None:
+        if options.on_step:
+            options.on_step(progress.index, progress.count, lambda: codec(decode, progress.x0).cpu())
+
+    def condition(tall: int, broad: int) -> Conditions:
+        return (prior.condition(options.prompt, options.negative_prompt, tall, broad),)
+
+    if windows:
+        cells = [to_cells(window, (height, width), x_0) for window in windows]
+        y = extend(
+            counted,
+            schedule,
+            cells,
+            x_0,
+            hole,
+            noise=noise,
+            method=method,
+            reference=reference,
+            conditions=[condition(*windows[0].size)] * len(windows),
+            later_on_top=later_on_top,
+            together=options.together,
+            on_step=on_step,
+        )
+    else:
+        y = sample(
+            counted,
+            schedule,
+            noise=noise,
+            x_0=x_0,
+            mask=hole,
+            method=method,
+            reference=reference,
+            conditions=condition(height, width),
+            on_step=on_step,
+        )
+    return codec(decode, y).float().cpu().clamp(-1, 1), counted, codec

@@ -1,0 +1,60 @@
+"""Fills a hole in a picture."""
+
+from pathlib import Path
+
+from alm_core import Method, Reference
+from PIL import Image
+
+from alm_image.blend import Blend, Gaussian
+from alm_image.complete import Options, Preview, Result, complete
+from alm_image.io import read_mask, read_picture
+from alm_image.priors.base import ImagePrior
+from alm_image.priors.exemplar import Exemplar
+
+__all__ = ["inpaint"]
+
+
+def inpaint(
+    image: str | Path | Image.Image,
+    mask: str | Path | Image.Image,
+    *,
+    prior: ImagePrior | None = None,
+    method: Method | None = None,
+    reference: Reference | None = None,
+    prompt: str = "",
+    negative_prompt: str = "",
+    steps: int | None = None,
+    count: int = 1,
+    seed: int = 0,
+    blend: Blend | None = None,
+    tile: bool = False,
+    together: int = 1,
+    on_step: Preview | None = None,
+) -> Result:
+    """Fills the picture where the mask is white, from what surrounds the hole.
+
+    `image` and `mask` are files or PIL images of one size, any size and 8-bit mode; the result has the same. Grey in
+    the mask is a soft edge. `prior` is a model from `load_prior`, None for the exemplar prior, which needs no weights.
+    `method`, `reference` and `steps` default to what suits the prior. `count` variants are made in one batch: variant n
+    is what `seed + n` alone would give. `blend` pastes the fill (`Gaussian()` by default). A hole too large for the
+    model's size is worked on at a lower resolution, or with `tile` in overlapping windows, `together` of them a
+    network call.
+
+    Raises FileNotFoundError or ValueError before any work for input that does not fit, and
+    `alm_core.NotFiniteError` when the network fails.
+    """
+    picture = read_picture(image)
+    options = Options(
+        prior or Exemplar(),
+        method,
+        reference,
+        prompt,
+        negative_prompt,
+        steps,
+        count,
+        seed,
+        blend or Gaussian(),
+        together,
+        on_step,
+    )
+    return complete(picture, read_mask(mask, picture), options, tile=tile)

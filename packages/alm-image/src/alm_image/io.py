@@ -1,0 +1,188 @@
+"""Pictures and masks in and out: the one place where files, modes and value ranges are converted.
+
+Inside the package pixels are float32 (rows, 3, height, width) in [−1, 1] and masks float32 (1, 1, height,
+width) in [0, 1], 1 = to be generated. A file's own 8-bit values are kept aside, so that what is not generated goes
+out as it came in.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+__all__ = ["Picture", "check_output", "read_mask", "read_picture", "save_image"]
+
+WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+QUALITY: dict[str, dict[str, object]] = {
+    "PNG": {},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+}
+DIRECT = {"L", "RGB", "RGBA", "LA"}
+CONVERTED = {"1": "L", "P": "RGBA", "PA": "RGBA"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An 8-bit picture, upright: `values` uint8 (height, width, 1 or 3), `alpha` (height, width) or None.
+
+    `exif` and `icc` are the source's metadata, its orientation already applied and reset.
+    """
+
+    values: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    exif: bytes = b""
+    icc: bytes = b""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.values.shape[1])
+
+    def pixels(self) -> Tensor:
+        """Float32 (1, 3, height, width) in [−1, 1]; grey is repeated."""
+        rgb = np.broadcast_to(self.values, (self.height, self.width, 3)).astype(np.float32)
+        return torch.from_numpy(rgb / 127.5 - 1).permute(2, 0, 1)[None]
+
+    def channels_of(self, pixels: Tensor) -> NDArray[np.float32]:
+        """Pixels (3, height, width) in [−1, 1] as this picture's channels, (height, width, 1 or 3) in [0, 255]."""
+        rgb = (pixels.clamp(-1, 1) + 1).permute(1, 2, 0).cpu().float().numpy() * 127.5
+        if self.values.shape[2] == 3:
+            return np.asarray(rgb, np.float32)
+        return np.asarray(rgb @ np.array([[0.299], [0.587], [0.114]], np.float32), np.float32)
+
+    def with_values(self, values: NDArray[np.float32], weight: NDArray[np.float32]) -> Image.Image:
+        """The picture with other values in [0, 255] where `weight` (height, width) > 0; opaque where generated."""
+        mixed = np.where(weight[..., None] > 0, np.rint(values).clip(0, 255).astype(np.uint8), self.values)
+        if self.alpha is not None:
+            alpha = np.maximum(self.alpha, np.rint(weight * 255).astype(np.uint8))
+            mixed = np.concatenate([mixed, alpha[..., None]], 2)
+        image = Image.fromarray(mixed[..., 0] if mixed.shape[2] == 1 else mixed)
+        if self.exif:
+            image.info["exif"] = self.exif
+        if self.icc:
+            image.info["icc_profile"] = self.icc
+        return image
+
+
+def read_picture(source: str | Path | Image.Image) -> Picture:
+    """A picture from a file or a PIL image: 8-bit grey, RGB, palette, with or without alpha; EXIF orientation applied.
+
+    Raises FileNotFoundError, or ValueError when it cannot be read or has another depth or colour space.
+    """
+    image = _open(source, "picture")
+    exif = ImageOps.exif_transpose(image).getexif().tobytes() if image.getexif() else b""
+    icc = image.info.get("icc_profile") or b""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in CONVERTED:
+        palette = "transparency" in image.info or image.mode == "PA"
+        image = image.convert(CONVERTED[image.mode] if palette or image.mode == "1" else "RGB")
+    elif image.mode == "RGB" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode not in DIRECT:
+        raise ValueError(
+            f"8-bit grey, RGB or RGBA is wanted, {_name(source)} has mode {image.mode}: "
+            "convert it first, for example to RGB"
+        )
+    array = np.asarray(image)
+    array = array[..., None] if array.ndim == 2 else array
+    if array.shape[2] in (2, 4):
+        return Picture(array[..., :-1].copy(), array[..., -1].copy(), exif, icc)
+    return Picture(array.copy(), None, exif, icc)
+
+
+def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
+    """A mask for the picture, float32 (1, 1, height, width) in [0, 1]: white is to be generated, grey is a soft edge.
+
+    A picture with alpha and no colour of its own serves too: its opaque part is the hole. Raises FileNotFoundError,
+    or ValueError when it cannot be read, has another size, or is empty or full.
+    """
+    image = ImageOps.exif_transpose(_open(source, "mask"))
+    if image.mode not in ("1", "L", "I;16", "I", "F"):
+        image = image.convert("RGBA")
+        flat = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        flat.alpha_composite(image)
+        image = flat.convert("L")
+    values = np.asarray(image, np.float32)
+    if values.shape != (picture.height, picture.width):
+        raise ValueError(
+            f"the mask must be as large as the picture, {picture.width} x {picture.height}; "
+            f"{_name(source)} is {values.shape[1]} x {values.shape[0]}: resize it"
+        )
+    mask = values / (65535 if values.max(initial=0) > 255 else 255 if values.max(initial=0) > 1 else 1)
+    return check_mask(torch.from_numpy(np.ascontiguousarray(mask))[None, None])
+
+
+def check_mask(mask: Tensor) -> Tensor:
+    """The mask itself; raises ValueError when there is nothing to generate or nothing to keep."""
+    if not bool((mask > 0).any()):
+        raise ValueError("the mask is empty (all black): paint white where the picture is to be generated")
+    if not bool((mask < 1).any()):
+        raise ValueError("the mask is full (all white), so nothing is given: leave black what is to be kept")
+    return mask
+
+
+def check_output(path: str | Path, *, has_alpha: bool = False, overwrite: bool = False) -> Path:
+    """The path, when a picture can be written there; raises ValueError or FileExistsError before any work is done."""
+    path = Path(path)
+    if path.suffix.lower() not in WRITABLE:
+        raise ValueError(f"the output must end in {', '.join(WRITABLE)}, got {path.name!r}")
+    if has_alpha and WRITABLE[path.suffix.lower()] == "JPEG":
+        raise ValueError(f"JPEG cannot hold the picture's transparency: name {path.name} .png or .webp instead")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} of the output does not exist: make it first")
+    if path.is_dir():
+        raise ValueError(f"the output {path} is a folder: give a file name")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists: choose another name, or allow it with --overwrite (overwrite=True)")
+    return path
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Writes the picture whole or not at all: PNG and WebP without loss, JPEG at quality 95."""
+    kind = WRITABLE[path.suffix.lower()]
+    options: dict[str, object] = {k: image.info[k] for k in ("exif", "icc_profile") if k in image.info}
+    options |= QUALITY[kind]
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            image.save(file, kind, **options)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _open(source: str | Path | Image.Image, what: str) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    try:
+        image = Image.open(source)
+        image.load()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {what} at {source}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the {what} {source} cannot be read ({error}): a PNG, JPEG or WebP is wanted") from None
+    return image
+
+
+def _name(source: str | Path | Image.Image) -> str:
+    return "the image" if isinstance(source, Image.Image) else str(source)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,44 @@
+"""The U-Net of Stable Diffusion, SDXL and DeepFloyd IF as a `Network`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from alm_image.priors.network import ClassifierFree, Evaluate, Unguided
+from alm_image.priors.pipeline import prepare_network
+from alm_image.priors.text import Embedding
+
+__all__ = ["ConditionalUNet", "evaluators"]
+
+
+@dataclass(frozen=True)
+class ConditionalUNet:
+    """`UNet2DConditionModel`. The embedding is the text's states (tokens, width), then, for SDXL, the pooled text
+    (width,) and the sizes (6,).
+    """
+
+    unet: Any
+
+    def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
+        """See `Network`."""
+        dtype = self.unet.dtype
+        states, *more = (part.to(dtype) for part in embedding)
+        added = dict(zip(("text_embeds", "time_ids"), more, strict=True)) if more else None
+        out: Tensor = self.unet(
+            x.to(dtype), time, encoder_hidden_states=states, added_cond_kwargs=added, return_dict=False
+        )[0]
+        return out.to(x.dtype)
+
+
+def evaluators(unet: Any, scale: float, attention: str | None) -> tuple[Evaluate, Evaluate]:
+    """The network without and with classifier-free guidance; at scale 1 they are one, and cost one row."""
+    prepare_network(unet, attention)
+    if unet.config.get("time_cond_proj_dim") is not None:
+        raise ValueError(
+            "this U-Net is distilled to few steps with its guidance inside (a latent consistency model), which has no "
+            "score to complete with: give the model that it was distilled from"
+        )
+    network = ConditionalUNet(unet)
+    plain = Unguided(network)
+    return plain, plain if scale == 1 else ClassifierFree(network, scale)

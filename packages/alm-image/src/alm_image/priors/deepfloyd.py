@@ -1,0 +1,50 @@
+"""DeepFloyd IF, stage I: a 64-pixel model in pixel space with T5 text, whose variance channels are dropped."""
+
+from pathlib import Path
+
+import torch
+
+from alm_image.priors.bound import bound_of
+from alm_image.priors.codec import PixelCodec
+from alm_image.priors.conditional_unet import evaluators
+from alm_image.priors.grid import grid_of
+from alm_image.priors.network import NetworkPrior
+from alm_image.priors.options import Options
+from alm_image.priors.pipeline import load_pipeline, place, refuse_channels
+from alm_image.priors.text import PipelineText
+
+__all__ = ["load"]
+
+GUIDANCE = 7.0
+"""diffusers' own for IF; SyncSDE's ambiguous pictures use 10."""
+
+
+def load(folder: Path, options: Options) -> NetworkPrior:
+    """The prior of an IF stage I folder. Raises ValueError."""
+    if options.vae_tiling:
+        raise ValueError("DeepFloyd IF works in pixels and has no VAE to tile: leave vae_tiling out")
+    without = {
+        "safety_checker": None,
+        "feature_extractor": None,
+        "watermarker": None,
+        "requires_safety_checker": False,
+    }
+    pipe = load_pipeline("IFPipeline", folder, options, torch.bfloat16, without)
+    config = pipe.unet.config
+    refuse_channels(config.in_channels, 3, "DeepFloyd IF stage I")
+    scale = options.scale(GUIDANCE)
+    plain, guided = evaluators(pipe.unet, scale, options.attention)
+    place(pipe, options)
+    return NetworkPrior(
+        plain=plain,
+        guided=guided,
+        grid=grid_of(pipe.scheduler),
+        codec=PixelCodec(config.in_channels, options.device),
+        text=PipelineText(pipe, options.device),
+        device=options.device,
+        size=config.sample_size,
+        multiple=2 ** (len(config.block_out_channels) - 1),
+        guidance=scale,
+        fixed_size=True,
+        bound=bound_of(pipe.scheduler.config),
+    )

@@ -1,0 +1,23 @@
+"""The command `alm-motion`: it has no verbs yet, and says so."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from alm_motion import __version__
+
+__all__ = ["main"]
+
+STATE = "This release has no verbs yet: complete, extend and in-between come with the next ones."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; 2 when nothing was asked that it can do."""
+    parser = argparse.ArgumentParser(
+        prog="alm-motion", description="Complete, extend and in-between human motion.", epilog=STATE
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.parse_args(arguments)
+    parser.print_usage(sys.stderr)
+    print(f"alm-motion: {STATE}", file=sys.stderr)
+    return 2

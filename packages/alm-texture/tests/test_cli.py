@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+from alm_texture import __version__
+from alm_texture.cli import main
+
+
+def test_without_arguments_it_says_that_there_are_no_verbs_and_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert "no verbs yet" in said.err
+
+
+def test_an_unknown_verb_is_refused_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["paint"])
+    assert stop.value.code == 2
+    assert "unrecognized" in capsys.readouterr().err
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alm_texture", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"alm-texture {__version__}"

@@ -1,0 +1,75 @@
+"""The blocks of the documents marked `<!-- tested -->` run: on small copies of the examples, with few steps."""
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from alm_image.cli import main
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
+BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
+SIDE = 48
+
+
+def blocks(language: str) -> list[object]:
+    """The marked blocks of one language, one a parameter."""
+    found = []
+    for page in PAGES:
+        for number, (written_in, text) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
+            if written_in == language:
+                found.append(pytest.param(text, id=f"{page.relative_to(ROOT)}-{number}"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the example pictures, made small, to work in."""
+    copies = tmp_path / "examples" / "images"
+    copies.mkdir(parents=True)
+    for file in (ROOT / "examples" / "images").glob("*.png"):
+        with Image.open(file) as image:
+            scale = SIDE / max(image.size)
+            image.resize([max(1, round(side * scale)) for side in image.size]).save(copies / file.name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("text", blocks("bash"))
+def test_the_commands_of_a_block_run(text: str) -> None:
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["./run"]:
+            words = words[1:]
+        if not words:
+            continue
+        assert words[0] == "alm-image", f"only alm-image is run here, not {line!r}: take the mark away"
+        extra = [] if "--steps" in words or words[1] == "models" else ["--steps", "4"]
+        assert main([*words[1:], *extra]) in (0, None)
+        for flag, name in pairwise(words):
+            if flag in ("-o", "--output"):
+                with Image.open(name) as image:
+                    image.load()
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_the_python_of_a_block_runs(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(text, "block", "exec"), {"__name__": "block"})
+    assert "print(" not in text or capsys.readouterr().out
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    top = (ROOT / "README.md").read_text().split("\n\n", 2)[1]
+    commands = [line for line in top.splitlines() if line.startswith("./run")]
+    assert commands == [
+        "./run alm-image inpaint examples/images/lake.png --mask examples/images/lake-mask.png -o filled.png",
+        "./run test",
+    ]
+
+
+def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
+    for verb in ("inpaint", "outpaint", "wide"):
+        languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
+        assert {"bash", "python"} <= set(languages), verb
