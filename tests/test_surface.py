@@ -50,10 +50,11 @@ def defined(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("module", [pytest.param(tree, id=name) for name, tree in modules().items()])
-def test_every_module_says_what_it_is_and_what_is_public(module: ast.Module) -> None:
+@pytest.mark.parametrize("name", modules())
+def test_every_module_says_what_it_is_and_what_is_public(name: str) -> None:
+    module = modules()[name]
     assert ast.get_docstring(module), "a module opens with a docstring"
-    names = exported(module)
+    names = [] if name.endswith(".__main__") else exported(module)
     assert names is not None, "a module has an __all__"
     assert len(set(names)) == len(names)
     assert set(names) <= defined(module) | {"__version__"}, "__all__ names what the module holds"

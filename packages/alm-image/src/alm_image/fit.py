@@ -57,22 +57,24 @@ def fit(prior: ImagePrior, mask: Tensor, *, tile: bool = False) -> Fit:
     centre = int(rows[0]) + tall / 2, int(columns[0]) + broad / 2
     need = max(tall, broad)
     if tile and not prior.fixed_size and min(need * CONTEXT, max(height, width)) > prior.size:
-        crop = _around(centre, (tall + prior.size, broad + prior.size), (height, width))
+        crop = _around(centre, (tall + prior.size, broad + prior.size), (height, width), prior.multiple)
         size = _multiples(crop[2:], prior.multiple)
         stride = max(prior.multiple, prior.size * 3 // 4 // prior.multiple * prior.multiple)
         middle = round(centre[1] - crop[1])
         return Fit(crop, size, grid(size, prior.size, stride, outward_from=middle) if prior.windowed else ())
     side = max(prior.size, round(need * CONTEXT))
-    crop = _around(centre, (side, side), (height, width))
+    crop = _around(centre, (side, side), (height, width), prior.multiple)
     scale = prior.size / max(crop[2:])
     if prior.fixed_size:
         return Fit(crop, (prior.size, prior.size))
     return Fit(crop, _multiples((crop[2] * scale, crop[3] * scale), prior.multiple))
 
 
-def _around(centre: tuple[float, float], size: tuple[int, int], whole: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A box of about `size` around the centre, inside the whole."""
-    tall, broad = (min(s, w) for s, w in zip(size, whole, strict=True))
+def _around(
+    centre: tuple[float, float], size: tuple[int, int], whole: tuple[int, int], multiple: int
+) -> tuple[int, int, int, int]:
+    """A box of at least `size` around the centre, inside the whole; its sides are multiples where the whole allows."""
+    tall, broad = (min(-(-s // multiple) * multiple, w) for s, w in zip(size, whole, strict=True))
     top, left = (min(max(round(c - s / 2), 0), w - s) for c, s, w in zip(centre, (tall, broad), whole, strict=True))
     return top, left, tall, broad
 

@@ -1,10 +1,7 @@
-"""`python -m alm_motion` is the command `alm-motion`."""
+"""`python -m alm_motion` is `alm-motion`."""
 
 import sys
 
 from alm_motion.cli import main
 
-__all__: list[str] = []
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

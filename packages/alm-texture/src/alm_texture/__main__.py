@@ -1,10 +1,7 @@
-"""`python -m alm_texture` is the command `alm-texture`."""
+"""`python -m alm_texture` is `alm-texture`."""
 
 import sys
 
 from alm_texture.cli import main
 
-__all__: list[str] = []
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -1,10 +1,7 @@
-"""`python -m alm_video` is the command `alm-video`."""
+"""`python -m alm_video` is `alm-video`."""
 
 import sys
 
 from alm_video.cli import main
 
-__all__: list[str] = []
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -39,7 +39,8 @@ class Exemplar:
         )
         if asked != Options(torch.device("cpu")):
             raise ValueError(
-                "the exemplar prior has no network: leave out guidance, dtype, variant, offload, VAE tiling and attention"
+                "the exemplar prior has no network: leave out guidance, dtype, variant, offload, VAE tiling "
+                "and attention"
             )
         return Exemplar(device=options.device)
 

@@ -1,0 +1,176 @@
+"""A pyramid of patches: what `alm_core.exemplar` compares, on 1, 2 or 3 axes.
+
+All sources lie on one canvas: the sample first, each further example after it along the first axis. A place or
+an exemplar is the flat index of its centre on the canvas, so that what lies beside an exemplar is an addition
+away. Level l + 1 averages blocks of level l, two long on every axis that stays two patches long.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+__all__ = ["Scale", "blocks", "pad", "pool", "pyramid", "ravel", "unravel"]
+
+Sizes = tuple[int, ...]
+
+FEWEST = 100
+"""Exemplars that a level needs to be worth reading, unless it is the finest."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One level: K exemplars, patches of C channels and P elements seen in full, and N places to fill.
+
+    `axes` are the sample's at this level, `canvas` the canvas's, `factor` the block of the finest level that one
+    element averages. `exemplars` is (K, C, P), `position` (K) where their centres lie, `row` (canvas) the inverse
+    of it, −1 where there is none; `places` (N) and `slot` (canvas) likewise. `noisy` (N, P) is the share of each
+    element of a place's patch that is unobserved, `inside` (N, P) is 1 where it lies inside the sample.
+    """
+
+    axes: Sizes
+    canvas: Sizes
+    factor: Sizes
+    patch: int
+    exemplars: Tensor
+    position: Tensor
+    row: Tensor
+    places: Tensor
+    slot: Tensor
+    noisy: Tensor
+    inside: Tensor
+
+    def patches(self, y: Tensor) -> Tensor:
+        """(N, C, P) the patches of y (C, *axes) around the places."""
+        return _windows(y, self.patch, unravel(self.places, self.canvas))
+
+    def paint(self, y: Tensor, values: Tensor) -> Tensor:
+        """y (C, *axes) with values (N, C) at the places."""
+        painted = y.flatten(1).clone()
+        painted[:, ravel(unravel(self.places, self.canvas), self.axes)] = values.T
+        return painted.view(y.shape)
+
+    def parents(self, coarse: "Scale") -> tuple[Tensor, Tensor, Sizes]:
+        """For each place (N) the coarser level's place that holds it, where in its block it lies, and the block."""
+        block = tuple(c // f for c, f in zip(coarse.factor, self.factor, strict=True))
+        at = unravel(self.places, self.canvas)
+        above = ravel([a // b for a, b in zip(at, block, strict=True)], coarse.canvas)
+        return coarse.slot[above], ravel([a % b for a, b in zip(at, block, strict=True)], block), block
+
+    def inherit(self, coarse: "Scale", found: Tensor) -> Tensor:
+        """The positions (N) on this canvas of the exemplars that the coarser level's places `found`."""
+        slot, inner, block = self.parents(coarse)
+        match = unravel(found[slot], coarse.canvas)
+        return ravel([m * b + i for m, b, i in zip(match, block, unravel(inner, block), strict=True)], self.canvas)
+
+
+def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -> tuple[list[Scale], Tensor]:
+    """The levels, finest first, and the finest canvas (C, *axes).
+
+    `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved. A level with fewer than `FEWEST` exemplars, and all
+    coarser ones, are left out. Raises ValueError when not one patch was seen in full.
+    """
+    halvings = [max(int(math.log2(size / (2 * patch))), 0) if size > 2 * patch else 0 for size in x_0.shape[1:]]
+    unit = [2**count for count in halvings]
+    sources = [
+        pad(x.float(), [-(-size // u) * u for size, u in zip(x.shape[1:], unit, strict=True)]) for x in (x_0, *examples)
+    ]
+    hole = pad(mask, sources[0].shape[1:])
+    hidden = [hole, *(torch.zeros_like(x[:1]) for x in sources[1:])]
+    wide = [max(sizes) for sizes in zip(*(x.shape[2:] for x in sources), strict=True)]
+    canvas = torch.cat([pad(x, [x.shape[1], *wide]) for x in sources], 1)
+    scales: list[Scale] = []
+    factor: Sizes = (1,) * len(unit)
+    for level in range(max(halvings) + 1):
+        size = tuple(c // f for c, f in zip(canvas.shape[1:], factor, strict=True))
+        scale = _scale(sources, hidden, size, factor, patch)
+        if len(scale.position) < (FEWEST if scales else 1):
+            break
+        scales.append(scale)
+        step = tuple(1 + (count > level) for count in halvings)
+        sources, hidden = [pool(x, step) for x in sources], [pool(x, step) for x in hidden]
+        factor = tuple(f * s for f, s in zip(factor, step, strict=True))
+    if not scales:
+        raise ValueError(
+            f"not one patch of {patch} elements a side was observed in full: give examples, or a smaller patch"
+        )
+    return scales, canvas
+
+
+def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: Sizes, patch: int) -> Scale:
+    """One level from its sources (C, *axes) and what is hidden of each (1, *axes)."""
+    axes = tuple(sources[0].shape[1:])
+    exemplars, position, start = [], [], 0
+    for x, unseen in zip(sources, hidden, strict=True):
+        everywhere = unravel(torch.arange(unseen.numel()), x.shape[1:])
+        seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
+        at = [a[seen] for a in everywhere]
+        exemplars.append(_windows(x, patch, at))
+        position.append(ravel([at[0] + start, *at[1:]], canvas))
+        start += x.shape[1]
+    places = ravel(unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes), canvas)
+    here = unravel(places, canvas)
+    noisy = _windows(hidden[0], patch, here)[:, 0]
+    inside = _windows(torch.ones_like(hidden[0]), patch, here, outside=0.0)[:, 0]
+    where = torch.cat(position)
+    row, slot = _inverse(where, canvas), _inverse(places, canvas)
+    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, inside)
+
+
+def _inverse(position: Tensor, canvas: Sizes) -> Tensor:
+    """(canvas) the index in `position` of each element of the canvas, −1 where it is not there."""
+    inverse = torch.full((math.prod(canvas),), -1)
+    inverse[position] = torch.arange(len(position))
+    return inverse
+
+
+def _windows(y: Tensor, patch: int, at: Sequence[Tensor], outside: float | None = None) -> Tensor:
+    """(N, C, P) the patches of y (C, *axes) centred `at`; beyond its ends the last values, or `outside`."""
+    n = y.ndim - 1
+    mode = "replicate" if outside is None else "constant"
+    y = nnf.pad(y[None], [patch // 2] * (2 * n), mode=mode, value=outside)[0]
+    for axis in range(1, n + 1):
+        y = y.unfold(axis, patch, 1)
+    return y.movedim(0, n)[tuple(at)].flatten(2).contiguous()
+
+
+def pad(y: Tensor, axes: Sequence[int]) -> Tensor:
+    """y (C, *axes) made as long as `axes` by its last values."""
+    for axis, size in enumerate(axes, 1):
+        last = y.narrow(axis, -1, 1)
+        y = torch.cat([y, last.repeat_interleave(size - y.shape[axis], axis)], axis)
+    return y
+
+
+def pool(y: Tensor, block: Sizes) -> Tensor:
+    """The means (C, *axes) of blocks of y."""
+    pools = (nnf.avg_pool1d, nnf.avg_pool2d, nnf.avg_pool3d)
+    return pools[len(block) - 1](y[None], block)[0]
+
+
+def blocks(y: Tensor, block: Sizes, position: Tensor, canvas: Sizes) -> Tensor:
+    """(K, C, B) the blocks of y (C, *axes), B elements each, at the positions on the coarser canvas."""
+    inner = unravel(torch.arange(math.prod(block)), block)
+    outer = unravel(position, canvas)
+    at = [o[:, None] * b + i for o, b, i in zip(outer, block, inner, strict=True)]
+    return y.flatten(1)[:, ravel(at, y.shape[1:])].transpose(0, 1)
+
+
+def ravel(at: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
+    """Flat indices of coordinates, one tensor an axis."""
+    flat = at[0]
+    for a, size in zip(at[1:], axes[1:], strict=True):
+        flat = flat * size + a
+    return flat
+
+
+def unravel(flat: Tensor, axes: Sequence[int]) -> list[Tensor]:
+    """Coordinates, one tensor an axis, of flat indices."""
+    at: list[Tensor] = []
+    for size in reversed(axes[1:]):
+        at.insert(0, flat % size)
+        flat = flat // size
+    return [flat, *at]

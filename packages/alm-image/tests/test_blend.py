@@ -1,0 +1,54 @@
+"""Pasting: what must stay stays, and the equations hold."""
+
+import numpy as np
+import pytest
+from alm_image.blend import Blend, Gaussian, Hard, Poisson
+from scipy.ndimage import laplace
+
+RANDOM = np.random.default_rng(0)
+SOURCE, GENERATED = (RANDOM.uniform(0, 255, (40, 50, 3)).astype(np.float32) for _ in range(2))
+MASK = np.zeros((40, 50), np.float32)
+MASK[12:25, 20:38] = 1
+
+
+@pytest.mark.parametrize("blend", [Hard(), Gaussian(), Poisson()])
+def test_nothing_changes_where_the_weight_is_zero(blend: Blend) -> None:
+    values, weight = blend(SOURCE, GENERATED, MASK)
+    assert np.array_equal(values[weight == 0], SOURCE[weight == 0])
+    assert (weight[MASK == 1] == 1).all()
+
+
+@pytest.mark.parametrize("blend", [Hard(), Gaussian()])
+def test_the_hole_is_what_was_generated(blend: Blend) -> None:
+    values, _ = blend(SOURCE, GENERATED, MASK)
+    np.testing.assert_allclose(values[MASK == 1], GENERATED[MASK == 1], atol=1e-3)
+
+
+def test_the_gaussian_band_is_as_wide_as_said() -> None:
+    mask = np.zeros((600, 600), np.float32)
+    mask[200:400, 200:400] = 1
+    _, weight = Gaussian(radius=10)(np.zeros((600, 600, 1), np.float32), np.zeros((600, 600, 1), np.float32), mask)
+    assert weight[300, 189] == 0 < weight[300, 190] < weight[300, 199] < 1
+
+
+def test_poisson_keeps_the_generated_gradients_and_meets_the_border() -> None:
+    values, _ = Poisson()(SOURCE, GENERATED, MASK)
+    inside = MASK == 1
+    for channel in range(3):
+        np.testing.assert_allclose(
+            laplace(values[..., channel].astype(float))[inside],
+            laplace(GENERATED[..., channel].astype(float))[inside],
+            atol=1e-2,
+        )
+
+
+def test_poisson_of_a_constant_offset_removes_it() -> None:
+    values, _ = Poisson()(SOURCE, SOURCE + 40, MASK)
+    np.testing.assert_allclose(values, SOURCE, atol=1e-2)
+
+
+def test_poisson_reaches_the_edge_of_the_picture() -> None:
+    mask = np.zeros((40, 50), np.float32)
+    mask[:9, :] = 1
+    values, _ = Poisson()(SOURCE, SOURCE - 25, mask)
+    np.testing.assert_allclose(values, SOURCE, atol=1e-2)

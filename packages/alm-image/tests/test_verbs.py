@@ -1,0 +1,161 @@
+"""The verbs on pictures of many sizes and modes: kept pixels are kept, holes filled, variants what seeds say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alm_core import NotFiniteError, SyncSDE
+from alm_image import Gaussian, Hard, Poisson, inpaint, outpaint, wide
+from alm_image.blend import Blend
+from fakes import Fake
+from PIL import Image
+
+RANDOM = np.random.default_rng(1)
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (60, 44)) -> Image.Image:
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    array = RANDOM.integers(0, 256, (size[1], size[0], channels), np.uint8)
+    return Image.fromarray(array[..., 0] if channels == 1 else array)
+
+
+def mask(size: tuple[int, int] = (60, 44), box: tuple[int, int, int, int] = (12, 9, 30, 25)) -> Image.Image:
+    image = Image.new("L", size)
+    image.paste(255, box)
+    return image
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
+@pytest.mark.parametrize("blend", [Hard(), Gaussian(), Poisson()])
+def test_inpainting_keeps_mode_size_and_kept_pixels(mode: str, blend: Blend) -> None:
+    source, hole = picture(mode), mask()
+    result = inpaint(source, hole, prior=Fake(), blend=blend)
+    (image,) = result.images
+    assert (image.mode, image.size) == (mode, source.size)
+    assert result.kept_error == 0
+    changed = np.asarray(image.convert("RGBA")) != np.asarray(source.convert("RGBA"))
+    inside = np.asarray(hole) > 0
+    assert changed[inside].any(-1).mean() > 0.9
+    near = np.zeros_like(inside)
+    near[8:26, 11:31] = True
+    assert not changed[~near].any()
+
+
+def test_the_hole_gets_what_the_prior_makes() -> None:
+    result = inpaint(picture(), mask(), prior=Fake(mean=0.5), blend=Hard(), steps=20)
+    inside = np.asarray(result.images[0])[9:25, 12:30]
+    assert float(inside.mean()) == pytest.approx((0.5 + 1) * 127.5, abs=6)
+
+
+def test_what_stands_in_the_hole_does_not_matter() -> None:
+    one = picture()
+    other = one.copy()
+    other.paste(picture(size=(18, 16)), (12, 9))
+    first, second = (inpaint(image, mask(), prior=Fake()).images[0] for image in (one, other))
+    assert np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_variant_n_of_a_batch_is_what_its_seed_gives_alone() -> None:
+    source = picture()
+    batch = inpaint(source, mask(), prior=Fake(), count=3, seed=4)
+    alone = inpaint(source, mask(), prior=Fake(), seed=6)
+    assert np.array_equal(np.asarray(batch.images[2]), np.asarray(alone.images[0]))
+    assert not np.array_equal(np.asarray(batch.images[1]), np.asarray(alone.images[0]))
+    assert batch.evaluations == alone.evaluations
+
+
+def test_evaluations_are_counted_for_one_variant() -> None:
+    result = inpaint(picture(), mask(), prior=Fake(), method=SyncSDE(), steps=5, count=2)
+    assert (result.evaluations, result.calls) == (5, 5)
+
+
+@pytest.mark.parametrize("tile", [False, True])
+def test_a_hole_larger_than_the_model_is_filled(tile: bool) -> None:
+    source, hole = picture(size=(150, 130)), mask((150, 130), (10, 12, 140, 120))
+    result = inpaint(source, hole, prior=Fake(mean=-0.3), blend=Hard(), tile=tile, steps=12)
+    inside = np.asarray(result.images[0])[12:120, 10:140]
+    assert float(inside.mean()) == pytest.approx(0.7 * 127.5, abs=8)
+    assert result.kept_error == 0
+
+
+@pytest.mark.parametrize("sides", [{"left": 20}, {"right": 9, "top": 33}, {"left": 40, "right": 40, "bottom": 5}])
+def test_outpainting_grows_the_picture_and_keeps_it(sides: dict[str, int]) -> None:
+    source = picture()
+    result = outpaint(source, prior=Fake(), blend=Hard(), steps=3, **sides)
+    image = np.asarray(result.images[0])
+    left, top = sides.get("left", 0), sides.get("top", 0)
+    assert image.shape[:2] == (44 + top + sides.get("bottom", 0), 60 + left + sides.get("right", 0))
+    assert np.array_equal(image[top : top + 44, left : left + 60], np.asarray(source))
+
+
+def test_outpainting_makes_new_parts_opaque() -> None:
+    image = outpaint(picture("RGBA"), right=16, prior=Fake(), steps=3).images[0]
+    assert (np.asarray(image)[:, 60:, 3] == 255).all()
+
+
+@pytest.mark.parametrize("sides", [{}, {"left": -3}])
+def test_outpainting_nothing_is_refused(sides: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least one of left"):
+        outpaint(picture(), prior=Fake(), **sides)
+
+
+def test_a_wide_picture_from_a_prompt() -> None:
+    result = wide(width=128, height=32, stride=24, prior=Fake(), prompt="0.3", steps=16)
+    image = np.asarray(result.images[0])
+    assert image.shape == (32, 128, 3)
+    assert float(image.mean()) == pytest.approx((0.2 + 0.3 + 1) * 127.5, abs=5)
+
+
+def test_a_wide_picture_keeps_the_given_one_in_its_middle() -> None:
+    source = picture(size=(40, 32))
+    result = wide(source, width=128, height=32, prior=Fake(), blend=Hard(), steps=3)
+    assert np.array_equal(np.asarray(result.images[0])[:, 44:84], np.asarray(source))
+
+
+def test_a_looped_picture_meets_itself() -> None:
+    """The overlap across the seam is one window's work, so both edges come from a single smooth decode."""
+    result = wide(width=96, height=32, stride=24, prior=Fake(multiple=4), loop=True, steps=3)
+    assert result.images[0].size == (96, 32)
+
+
+def test_memory_does_not_depend_on_the_width_but_on_the_windows_together() -> None:
+    rows: list[int] = []
+
+    class Watched(Fake):
+        def predict(self, x_t, level, conditions):  # type: ignore[no-untyped-def]
+            rows.append(len(x_t))
+            return super().predict(x_t, level, conditions)
+
+    wide(width=512, height=32, prior=Watched(), steps=2, together=2)
+    assert max(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"width": 130}, "multiples of 4"),
+        ({"width": 16}, "at least"),
+        ({"stride": 33}, "stride"),
+        ({"stride": 40}, "at most"),
+    ],
+)
+def test_sizes_that_do_not_suit_the_model_are_refused(options: dict[str, int], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        wide(**{"width": 128, "height": 32, "prior": Fake(), **options})
+
+
+def test_nan_stops_with_the_number_of_the_step() -> None:
+    with pytest.raises(NotFiniteError, match="step 3 of 4"):
+        inpaint(picture(), mask(), prior=Fake(broken=300), steps=4)
+
+
+@pytest.mark.parametrize("options", [{"count": 0}, {"steps": 0}, {"together": 0}])
+def test_wrong_numbers_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        inpaint(picture(), mask(), prior=Fake(), **options)
+
+
+def test_files_are_taken_as_well_as_images(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    mask().save(tmp_path / "m.png")
+    assert inpaint(tmp_path / "a.png", str(tmp_path / "m.png"), prior=Fake(), steps=2).images[0].size == (60, 44)
