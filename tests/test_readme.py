@@ -12,7 +12,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
 BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
-SIDE = 48
+SMALLER = 8
+SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height")
 
 
 def blocks(language: str) -> list[object]:
@@ -27,13 +28,12 @@ def blocks(language: str) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the example pictures, made small, to work in."""
+    """A folder with the example pictures, an eighth of their size, to work in."""
     copies = tmp_path / "examples" / "images"
     copies.mkdir(parents=True)
     for file in (ROOT / "examples" / "images").glob("*.png"):
         with Image.open(file) as image:
-            scale = SIDE / max(image.size)
-            image.resize([max(1, round(side * scale)) for side in image.size]).save(copies / file.name)
+            image.resize([side // SMALLER for side in image.size]).save(copies / file.name)
     monkeypatch.chdir(tmp_path)
 
 
@@ -46,6 +46,7 @@ def test_the_commands_of_a_block_run(text: str) -> None:
         if not words:
             continue
         assert words[0] == "alm-image", f"only alm-image is run here, not {line!r}: take the mark away"
+        words = [str(int(w) // SMALLER) if before in SIZES else w for before, w in pairwise(["", *words])]
         extra = [] if "--steps" in words or words[1] == "models" else ["--steps", "4"]
         assert main([*words[1:], *extra]) in (0, None)
         for flag, name in pairwise(words):
@@ -73,3 +74,8 @@ def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
     for verb in ("inpaint", "outpaint", "wide"):
         languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
         assert {"bash", "python"} <= set(languages), verb
+
+
+def test_every_benchmark_is_described_and_exists() -> None:
+    described = set(re.findall(r"`(\w+\.py)`", (ROOT / "benchmarks" / "README.md").read_text()))
+    assert described == {file.name for file in (ROOT / "benchmarks").glob("*.py")}
