@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -29,7 +30,7 @@ from alm_core import FixedNoise, Noise, sample
 from alm_image.priors import ImagePrior, load_prior
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import write_results  # noqa: E402
+from common import write_results
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -179,20 +180,19 @@ def outside(network: torch.nn.Module, run: Callable[[], None], device: torch.dev
     return 1 - inside[0] / total
 
 
-def peak_memory(queue: Any, model: str, device: str, threads: int, calls: list[Call] | None) -> None:
-    """In a process of its own: the peak, in MiB, of one ALM step, or of the bare calls."""
+def peak_memory(model: str, device: str, threads: int, calls: list[Call] | None) -> float:
+    """In a process of its own: the peak, in MiB, of two ALM steps, or of the bare calls."""
     torch.set_num_threads(threads)
     prior = load_prior(model, device=device)
     network = network_of(prior)
-    work = job(prior, 1) if calls is None else (lambda: replay(network, calls))
+    work = job(prior, 2) if calls is None else (lambda: replay(network, calls))
     if prior.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         work()
-        queue.put(torch.cuda.max_memory_allocated() / 2**20)
-        return
+        return torch.cuda.max_memory_allocated() / 2**20
     counts_from_now = reset_peak()
     work()
-    queue.put(peak_now() if counts_from_now else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    return peak_now() if counts_from_now else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def reset_peak() -> bool:
@@ -210,20 +210,13 @@ def peak_now() -> float:
 
 
 def memory(model: str, args: argparse.Namespace, calls: list[Call]) -> dict[str, float]:
-    """The peaks of one step, ALM's and bare."""
-    context = multiprocessing.get_context("spawn")
+    """The peaks of two steps, bare and ALM's, each in a fresh process."""
     peaks = []
     for given in (calls, None):
-        queue = context.Queue()
-        child = context.Process(target=peak_memory, args=(queue, model, args.device, args.threads, given))
-        child.start()
-        peaks.append(queue.get())
-        child.join()
-    return {
-        "bare_mib": round(peaks[0], 1),
-        "alm_mib": round(peaks[1], 1),
-        "memory_ratio": round(peaks[1] / peaks[0], 4),
-    }
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            peaks.append(pool.submit(peak_memory, model, args.device, args.threads, given).result())
+    bare, alm = peaks
+    return {"bare_mib": round(bare, 1), "alm_mib": round(alm, 1), "memory_ratio": round(alm / bare, 4)}
 
 
 def codec(prior: ImagePrior) -> dict[str, float]:
@@ -238,8 +231,8 @@ def codec(prior: ImagePrior) -> dict[str, float]:
     return {name: seconds(lambda work=work: work(), prior.device) for name, work in parts.items()}  # type: ignore[misc]
 
 
-def measure(name: str, model: str, steps: int, args: argparse.Namespace) -> dict[str, object]:
-    """One row of the results."""
+def timings(model: str, steps: int, args: argparse.Namespace) -> tuple[dict[str, object], list[Call]]:
+    """Everything but memory, and the calls of two steps."""
     prior = load_prior(model, device=args.device)
     network, run = network_of(prior), job(prior, steps)
     with recorded(network) as calls:
@@ -248,8 +241,9 @@ def measure(name: str, model: str, steps: int, args: argparse.Namespace) -> dict
     for _ in range(args.repeats):
         bare.append(seconds(lambda: replay(network, calls), prior.device))
         alm.append(seconds(run, prior.device))
-    row: dict[str, object] = {
-        "model": name,
+    parts = codec(prior)
+    whole = median(alm) * 50 / steps + sum(parts.values())
+    row = {
         "steps": steps,
         "calls": len(calls),
         "dtype": str(next(network.parameters()).dtype).removeprefix("torch."),
@@ -259,14 +253,16 @@ def measure(name: str, model: str, steps: int, args: argparse.Namespace) -> dict
         "bare_seconds": [round(s, 4) for s in bare],
         "ratio": round(median(alm) / median(bare), 4),
         "outside": round(outside(network, run, prior.device), 5),
+        "codec_seconds": {part: round(s, 4) for part, s in parts.items()},
+        "codec_share_of_50_steps": {part: round(s / whole, 5) for part, s in parts.items()},
     }
-    parts = codec(prior)
-    whole = median(alm) * 50 / steps + sum(parts.values())
-    row["codec_seconds"] = {part: round(s, 4) for part, s in parts.items()}
-    row["codec_share_of_50_steps"] = {part: round(s / whole, 5) for part, s in parts.items()}
-    one_step = calls[: len(calls) // steps]
-    del prior, network, run, calls  # the children load the model themselves
-    return {**row, **memory(model, args, one_step)}
+    return row, calls[: 2 * len(calls) // steps]
+
+
+def measure(name: str, model: str, steps: int, args: argparse.Namespace) -> dict[str, object]:
+    """One row of the results."""
+    row, two_steps = timings(model, steps, args)
+    return {"model": name, **row, **memory(model, args, two_steps)}
 
 
 def parser() -> argparse.ArgumentParser:

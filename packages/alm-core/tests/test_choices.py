@@ -1,9 +1,8 @@
 """Names lead to methods, and a misspelling is never swallowed."""
 
 import pytest
-
-from alm_core import ALM, FreshNoise, Method, SyncSDE
-from alm_core.choices import METHODS, method_named, reference_named
+from alm_core import ALM, FixedNoise, FreshNoise, Inversion, Method, RePaint, Replacement, StochasticALM, SyncSDE
+from alm_core.choices import METHODS, method_named, reference_named, suited_reference
 
 
 def test_every_method_has_a_name() -> None:
@@ -18,10 +17,17 @@ def test_options_reach_the_method_and_none_keeps_the_default() -> None:
 
 @pytest.mark.parametrize(("name", "options"), [("aml", {}), ("syncsde", {"w1": 1.0})])
 def test_wrong_names_and_options_are_refused(name: str, options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="wanted one of|has no option 'w1'"):
+    with pytest.raises(ValueError, match=r"wanted one of|has no option 'w1'"):
         method_named(name, **options)
 
 
 def test_an_unknown_reference_is_refused() -> None:
     with pytest.raises(ValueError, match="inversion, fixed, fresh"):
         reference_named("reversed")
+
+
+def test_stochastic_methods_get_fresh_noise_and_others_what_is_usual() -> None:
+    for method in (StochasticALM(), RePaint(), Replacement()):
+        assert suited_reference(method, Inversion()) == FreshNoise()
+    for method in (ALM(), SyncSDE()):
+        assert suited_reference(method, FixedNoise()) == FixedNoise()

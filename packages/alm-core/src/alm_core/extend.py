@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from alm_core.choices import suited_reference
 from alm_core.methods import ALM, Method, Observed
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prior, rows_of
@@ -58,12 +59,9 @@ def extend(
     mask = mask.to(x_0).expand_as(x_0)
     with torch.no_grad():
         canvas_noise = noise.draw(x_0.shape[1:], INITIAL)
-        method, reference, together = (
-            method or ALM(),
-            reference or FixedNoise(),
-            together or max(len(windows), 1),
-        )
-        work = _Work(prior, schedule, method, reference, later_on_top, together, on_step)
+        method = method or ALM()
+        reference = reference or suited_reference(method, FixedNoise())
+        work = _Work(prior, schedule, method, reference, later_on_top, together or max(len(windows), 1), on_step)
         views, covered = [], torch.zeros_like(x_0[:1])
         for i, window in enumerate(windows):
             prompt = rows_of(conditions[i] if conditions else None, rows)

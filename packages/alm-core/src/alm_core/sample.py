@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from alm_core.choices import suited_reference
 from alm_core.methods import ALM, Method, Observed, Step
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, rows_of, stack
@@ -50,8 +51,8 @@ def sample(
 
     `x_0` (rows or 1, …) and `mask`, broadcastable to it, 1 = to be generated, come together; without them `shape` is
     that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the
-    method left it. `method` defaults to `ALM()`, `reference` to `FixedNoise()`. `conditions` is one for all
-    rows or one a row.
+    method left it. `method` defaults to `ALM()`, `reference` to fixed noise, fresh for stochastic methods.
+    `conditions` is one for all rows or one a row.
 
     Raises ValueError when x_0, mask and shape do not fit, `NotFiniteError` with the step's number when the state
     becomes NaN or infinite.
@@ -64,11 +65,13 @@ def sample(
         mask = mask.to(x_0).expand_as(x_0)
         shape = tuple(x_0.shape[1:])
     assert shape is not None
-    run = Run(prior, schedule, method or ALM(), rows_of(conditions, rows), noise, shape)
+    method = method or ALM()
+    reference = reference or suited_reference(method, FixedNoise())
+    run = Run(prior, schedule, method, rows_of(conditions, rows), noise, shape)
     with torch.no_grad():
         trajectory = None
         if x_0 is not None and mask is not None:
-            trajectory = run.trajectory(x_0, mask, reference or FixedNoise())
+            trajectory = run.trajectory(x_0, mask, reference)
         y = noise.draw(shape, INITIAL)
         for index in range(schedule.steps):
             observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None

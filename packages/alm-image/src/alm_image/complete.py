@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from alm_core import Counted, Method, Noise, Progress, Reference, Slice, extend, sample
+from alm_core.choices import suited_reference
 from alm_core.prior import Conditions
 from PIL import Image
 from torch import Tensor
@@ -135,7 +136,8 @@ def run(
     schedule = prior.schedule(options.steps or prior.defaults.steps, height, width)
     counted = Counted(prior.given(x_0, hole))
     noise = Noise.batch(options.seed, options.count, prior.device)
-    method, reference = options.method or prior.defaults.method, options.reference or prior.defaults.reference
+    method = options.method or prior.defaults.method
+    reference = options.reference or suited_reference(method, prior.defaults.reference)
 
     def on_step(progress: Progress) -> None:
         if options.on_step:

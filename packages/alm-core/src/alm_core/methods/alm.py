@@ -9,6 +9,7 @@ with `w_i = σ_t w_i^init` (Eq. 12) on a diffusion and `w_i = t⁴ w_i^init`, `w
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from alm_core.methods.base import Method, Observed, Step, blend
@@ -63,6 +64,8 @@ class ALM(Method):
         ratio = self.conditional if self.conditional is not None else (0.5 if at.flow else 1.0)
         lambda1 = self._decay(at) * self.w1 * ratio / self.iterations
         lambda2 = self._decay(at) * self.w2 / self.iterations
+        if lambda1 == 0 == lambda2:  # as on a step of which σ_t is 0
+            return torch.zeros_like(y_t)
         e_t = blend(observed.x_t(0), y_t, observed.mask)
         if lambda1 == 0:
             (of_e,) = at.predict(e_t)
@@ -77,7 +80,9 @@ class ALM(Method):
     def _pull(self, at: Step) -> float:
         """w1 of Eq. 2, clamped: beyond 1 the pull would overshoot X_t, as it does with few steps."""
         w1 = self._decay(at) * self.w1
-        if self.eta and sigma(at.t, at.s) > 0:  # Eq. 28: score w1 (X − Y)/σ_t² through the ancestral step
+        if (
+            self.eta and sigma(at.t, at.s) > 0 and at.t.a > 0
+        ):  # Eq. 28: score w1 (X − Y)/σ_t² through the ancestral step
             w1 *= score_coefficient(at.t, at.s, self.eta) / sigma(at.t, at.s) ** 2
         return min(w1, 1.0)
 

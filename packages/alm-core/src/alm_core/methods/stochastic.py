@@ -44,7 +44,7 @@ class StochasticALM(Method):
     late: int = 11
     last: float = 0.1
     move: float = 1.4
-    inertia: float = 0.5
+    inertia: float = 0.6
     spread: float = 1.0
     clean: bool = True
 

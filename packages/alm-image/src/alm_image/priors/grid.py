@@ -55,6 +55,10 @@ class DiffusionGrid:
         if self.spacing == "trailing":
             return Schedule.trailing(self.alphas, steps, final_alpha=self._final(1))
         if self.spacing == "leading":
+            if steps == 1:
+                raise ValueError(
+                    "one step of a leading grid would start where there is no noise: ask for 2 steps or more"
+                )
             return Schedule.leading(self.alphas, steps, offset=self.offset, final_alpha=self._final(self.offset))
         if not 1 <= steps <= len(self.alphas):
             raise ValueError(f"steps must lie between 1 and the model's {len(self.alphas)}, got {steps}")
