@@ -87,6 +87,8 @@ class Instance:
     def read(text: str) -> "Instance":
         """Parses the JSON of an instance. Raises ValueError, KeyError or TypeError on what it cannot mean."""
         given = json.loads(text)
+        if not isinstance(given, dict):
+            raise ValueError(f"an instance is a JSON object, got {type(given).__name__}")
         grid = tuple(int(n) for n in given["grid"])
         kernel = given.get("kernel", "rbf")
         if kernel not in KERNELS:
@@ -182,6 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in names if name not in METHODS]
     if unknown:
         return _refuse(f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if given.json and not given.json.absolute().parent.is_dir():
+        return _refuse(f"there is no folder {given.json.parent} to write to: make it first")
     try:
         instance = Instance.read(given.instance.read_text())
     except KeyError as error:

@@ -120,20 +120,32 @@ def v_loss(unet: Callable[..., Any], x_0: Tensor, eps: Tensor, t: Tensor, alphas
     return (v.float() - (a * eps - s * x_0)).pow(2).mean((1, 2, 3))
 
 
-def spread_times(count: int, rng: torch.Generator) -> Tensor:
-    """One time from each of `count` equal strata of 0…999: less variance between batches than free draws."""
-    return ((torch.arange(count) + torch.rand(count, generator=rng)) * 1000 / count).long().clamp(max=999)
+def emphasis(alphas: Tensor) -> Tensor:
+    """How often to draw each time: min(SNR, 5) / (SNR + 1) + 0.1, of sum 1.
+
+    The first term is the weight of Hang et al., *Efficient Diffusion Training via Min-SNR Weighting* (2023), for
+    a v-prediction. At high noise the loss is large and cannot be learnt away, so few draws are spent there.
+    """
+    snr = alphas / (1 - alphas)
+    density = snr.clamp(max=5) / (snr + 1) + 0.1
+    return density / density.sum()
+
+
+def spread_times(count: int, rng: torch.Generator, density: Tensor) -> Tensor:
+    """One time from each of `count` strata of equal mass: less variance between batches than free draws."""
+    at = (torch.arange(count) + torch.rand(count, generator=rng)) / count
+    return torch.searchsorted(density.cumsum(0), at).clamp(max=len(density) - 1)
 
 
 @torch.no_grad()
 def evaluate(unet: UNet2DModel, images: Tensor, alphas: Tensor, bf16: bool, count: int = 256) -> float:
-    """The loss on `count` images spread over the set, with the same noise and times at every call."""
-    rng = torch.Generator().manual_seed(0)
+    """The loss on `count` images spread over the set, times uniform, the same noise and times at every call."""
+    rng, uniform = torch.Generator().manual_seed(0), torch.full((len(alphas),), 1 / len(alphas))
     images = images[torch.linspace(0, len(images) - 1, count).long()]
     losses = []
     for x_0 in torch.split(images, 32):
         eps = torch.randn(x_0.shape, generator=rng)
-        losses.append(v_loss(unet, x_0, eps, spread_times(len(x_0), rng), alphas, bf16))
+        losses.append(v_loss(unet, x_0, eps, spread_times(len(x_0), rng, uniform), alphas, bf16))
     return float(torch.cat(losses).mean())
 
 
@@ -175,6 +187,7 @@ def train(args: argparse.Namespace) -> None:
     mean = copy.deepcopy(unet).requires_grad_(False)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     alphas = schedule().alphas_cumprod
+    density = emphasis(alphas)
     step, spent = 0, 0.0
     state_file = args.out / "state.pt"
     if args.resume and state_file.exists():
@@ -211,10 +224,11 @@ def train(args: argparse.Namespace) -> None:
         for group in optimizer.param_groups:
             group["lr"] = lr
         x_0 = images[torch.multinomial(weight, args.batch, generator=rng)]
-        flip = torch.rand(args.batch, generator=rng) < 0.5
-        x_0 = torch.where(flip.view(-1, 1, 1, 1), x_0.flip(-1), x_0)
+        if args.flip:
+            flip = torch.rand(args.batch, generator=rng) < 0.5
+            x_0 = torch.where(flip.view(-1, 1, 1, 1), x_0.flip(-1), x_0)
         eps = torch.randn(x_0.shape, generator=rng)
-        loss = v_loss(forward, x_0, eps, spread_times(args.batch, rng), alphas, args.bf16).mean()
+        loss = v_loss(forward, x_0, eps, spread_times(args.batch, rng, density), alphas, args.bf16).mean()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
@@ -229,7 +243,7 @@ def train(args: argparse.Namespace) -> None:
             losses.clear()
         if spent >= next_eval:
             report_held_out()
-            next_eval = spent + 180
+            next_eval = spent + 300
         if spent >= next_save:
             checkpoint()
             next_save = spent + 300
@@ -246,10 +260,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=90.0, help="time budget over all restarts")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--channels", type=int, nargs="+", default=[32, 128, 192])
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128, 192])
     parser.add_argument("--layers", type=int, default=1, help="residual blocks per resolution")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--flip", action="store_true", help="mirror half of the training images")
+    parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")

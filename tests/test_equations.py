@@ -22,7 +22,6 @@ from alm_core import (
     Replacement,
     Schedule,
     Step,
-    StochasticALM,
     SyncSDE,
     sample,
 )
@@ -211,41 +210,6 @@ def test_reconstruction_guidance_moves_x0_down_the_error() -> None:
     assert run(ReconstructionGuidance(weight=2.5)) == pytest.approx(by_hand, rel=1e-6)
 
 
-def stochastic(moves: int, s: Level) -> Floats:
-    """`moves` of BAOAB with τ = 1.3 and c = 0.7 on the hole, then the step with spread 0.9."""
-    y, v, kick = list(Y), noise(1), 0.65
-    for k in range(moves):
-        e = blend(x_t(k), y)
-        v = [v[i] - kick * eps(e)[i] for i in range(3)]
-        after = [0.7 * v[i] + math.sqrt(1 - 0.49) * noise(2 + k)[i] for i in range(3)]
-        y = [e[i] + M[i] * T.s * 0.65 * (v[i] + after[i]) for i in range(3)]
-        v, kick = after, 1.3
-    e, z = blend(x_t(moves), y), noise(0)
-    r = (s.s / s.a) / (T.s / T.a)
-    kappa = 0.9 * T.a * math.sqrt((1 - r) / (1 + r))
-    ahead = [e[i] + M[i] * kappa * T.s * z[i] for i in range(3)]
-    g = guided(ahead)
-    rest = math.sqrt(1 - r**2) - r * kappa
-    return [s.a * (ahead[i] - T.s * g[i]) / T.a + s.s * (r * g[i] + rest * z[i]) for i in range(3)]
-
-
-def test_stochastic_alm_moves_the_hole_then_steps() -> None:
-    method = StochasticALM(early=2, late=3, last=0.2, move=1.3, inertia=0.7, spread=0.9)
-    assert run(method, index=7) == pytest.approx(stochastic(2, S))
-    assert run(method, index=8) == pytest.approx(stochastic(3, S))
-
-
-def test_stochastic_alm_lands_on_clean_data() -> None:
-    method = StochasticALM(early=2, late=3, last=0.2, move=1.3, inertia=0.7, spread=0.9)
-    assert run(method, index=9) == pytest.approx(stochastic(3, Level(0, 1, 0)))
-    assert run(StochasticALM(**(vars(method) | {"clean": False})), index=9) == pytest.approx(stochastic(3, S))
-
-
-@pytest.mark.parametrize("method", [ALM(), SyncSDE(), Replacement(), ReconstructionGuidance()])
-def test_with_nothing_given_a_deterministic_method_is_plain_ddim(method: Method) -> None:
-    assert run(method, given=False) == pytest.approx(ddim(Y, guided(Y)))
-
-
 class Network:
     """The network above as a prior."""
 
@@ -300,28 +264,11 @@ def test_inversion_carries_the_masked_source_up_the_levels() -> None:
     assert clean.a == 1
 
 
-@pytest.mark.parametrize(
-    ("method", "calls", "rows"),
-    [
-        (Independent(), 1, 2),
-        (Replacement(), 1, 2),
-        (SyncSDE(), 1, 2),
-        (ReconstructionGuidance(), 1, 2),
-        (ALM(), 2, 4),
-        (ALM(conditional=0), 2, 3),
-        (ALM(off_last=1), 1, 2),
-        (ALM(iterations=5), 6, 12),
-        (RePaint(resamplings=3), 3, 6),
-        (StochasticALM(early=2, late=4, last=0.5), 4, 5),
-    ],
-)
-@pytest.mark.parametrize("inverted", [False, True])
-def test_a_step_costs_what_notation_md_says(method: Method, calls: int, rows: int, inverted: bool) -> None:
-    """With guidance, which evaluates 2 rows for one; on levels of which the last is a little noisy."""
-    levels = Schedule((*LEVELS.levels[:2], Level(0, 0.99, math.sqrt(1 - 0.99**2))))
-    counted = Counted(Network())
-    reference = Inversion() if inverted else FixedNoise()
+def test_inversion_costs_a_call_a_step_and_the_others_none() -> None:
+    """The costs of the methods themselves are counted in the core's own tests."""
     five = Noise.batch(0, 5)
-    sample(counted, levels, noise=five, x_0=row(X_0), mask=row(M), method=method, reference=reference)
-    assert counted.calls == (calls + inverted) * levels.steps
-    assert counted.rows == 5 * (rows + inverted) * levels.steps
+    for reference, calls in ((FixedNoise(), 1), (FreshNoise(), 1), (Inversion(), 2)):
+        counted = Counted(Network())
+        sample(counted, LEVELS, noise=five, x_0=row(X_0), mask=row(M), method=SyncSDE(), reference=reference)
+        assert counted.calls == calls * LEVELS.steps
+        assert counted.rows == 5 * (calls + 1) * LEVELS.steps

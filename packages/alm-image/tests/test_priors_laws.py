@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ SIDE = {"flux_dev": 64, "flux_schnell": 64, "guided_diffusion": 16, "guided_diff
 Folder = Callable[[str], Path]
 
 
-def prior_of(folder: Folder, name: str, **options: object) -> NetworkPrior:
-    """Without a bound on x̂_0, which is tested by itself."""
-    prior = load_prior(folder(name), **options)
+def prior_of(folder: Folder, name: str, *, guidance: float | None = None) -> NetworkPrior:
+    """Without a bound on x̂_0, which is tested by itself. Loaded once for all tests, which may not change it."""
+    return _loaded(folder(name), guidance)
+
+
+@cache
+def _loaded(path: Path, guidance: float | None) -> NetworkPrior:
+    prior = load_prior(path, guidance=guidance)
     assert isinstance(prior, NetworkPrior)
     return replace(prior, bound=None)
 
@@ -96,13 +102,14 @@ def test_without_guidance_a_row_costs_one_row_of_the_network(folder: Folder, nam
     network = prior.guided.network  # type: ignore[attr-defined]
     module = getattr(network, "transformer", None) or network.unet
     first = "hidden_states" if hasattr(network, "transformer") else 0
-    module.register_forward_pre_hook(
+    hook = module.register_forward_pre_hook(
         lambda _, args, named: rows.append(len(named[first] if isinstance(first, str) else args[first])),
         with_kwargs=True,
     )
     conditions = conditions_of(prior, name)
     x = Noise.batch(1, 2).draw(prior.state_shape(side, side))
     prior.predict_guided(x, prior.schedule(5, side, side).levels[2], conditions)
+    hook.remove()
     assert rows == [2]
     assert prior.guided_rows == 1
 
@@ -111,11 +118,12 @@ def test_with_guidance_a_row_costs_two_rows_in_one_call(folder: Folder) -> None:
     prior = prior_of(folder, "stable_diffusion")
     rows: list[int] = []
     network = prior.guided.network  # type: ignore[attr-defined]
-    network.unet.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    hook = network.unet.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
     x = Noise.batch(1, 3).draw(prior.state_shape(64, 64))
     level = prior.schedule(5).levels[2]
     prior.predict_guided(x, level, (prior.condition("a boat", "", 64, 64),) * 3)
     prior.predict(x, level, (prior.condition("a boat", "", 64, 64),) * 3)
+    hook.remove()
     assert rows == [6, 3]
 
 

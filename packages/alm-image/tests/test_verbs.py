@@ -1,5 +1,6 @@
 """The verbs on pictures of many sizes and modes: kept pixels are kept, holes filled, variants what seeds say."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from alm_core import NotFiniteError, SyncSDE
 from alm_image import Gaussian, Hard, Poisson, inpaint, outpaint, wide
 from alm_image.blend import Blend
+from alm_image.complete import run
 from fakes import Fake
 from PIL import Image
 
+wide_module = import_module("alm_image.wide")
 RANDOM = np.random.default_rng(1)
 
 
@@ -112,10 +115,20 @@ def test_a_wide_picture_keeps_the_given_one_in_its_middle() -> None:
     assert np.array_equal(np.asarray(result.images[0])[:, 44:84], np.asarray(source))
 
 
-def test_a_looped_picture_meets_itself() -> None:
-    """The overlap across the seam is one window's work, so both edges come from a single smooth decode."""
-    result = wide(width=96, height=32, stride=24, prior=Fake(multiple=4), loop=True, steps=3)
+def test_a_looped_picture_has_a_window_across_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[int] = []
+    monkeypatch.setattr(wide_module, "run", lambda *a, **k: starts.extend(w.start[1] for w in a[2]) or run(*a, **k))
+    result = wide(width=96, height=32, stride=24, prior=Fake(), loop=True, steps=3)
     assert result.images[0].size == (96, 32)
+    assert max(starts) + 32 > 96
+
+
+@pytest.mark.parametrize(("first", "order"), [(0, [0, 24, 48, 72, 96]), (128, [96, 72, 48, 24, 0])])
+def test_the_order_of_windows_is_selectable(monkeypatch: pytest.MonkeyPatch, first: int, order: list[int]) -> None:
+    starts: list[int] = []
+    monkeypatch.setattr(wide_module, "run", lambda *a, **k: starts.extend(w.start[1] for w in a[2]) or run(*a, **k))
+    wide(width=128, height=32, stride=24, first=first, prior=Fake(), steps=2)
+    assert starts == order
 
 
 def test_memory_does_not_depend_on_the_width_but_on_the_windows_together() -> None:

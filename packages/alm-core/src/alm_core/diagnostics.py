@@ -3,8 +3,8 @@
     D = E ‖s(E') − s(E)‖ / ‖s(E)‖,   E' = X_t (1 − M') + Y_t M'                  (Eq. 29)
     (1/N) Σ_i ‖ΔY^i‖   and   (1/(N − 1)) Σ_i ‖ΔY^{i+1} − ΔY^i‖                    (Eq. 30, 31)
 
-A small D for a slightly changed mask M' says that ε(E) sees the whole and not the edge of the mask; a difference (Eq. 31)
-well below the norm (Eq. 30) says that N small moves are one large one, so that `ALM(iterations=1)` loses nothing.
+A small D for a slightly changed mask M' says that ε(E) sees the whole and not the edge of the mask; a difference
+(Eq. 31) well below the norm (Eq. 30) says that N small moves are one large one: `ALM(iterations=1)` loses nothing.
 """
 
 from collections.abc import Callable
@@ -137,4 +137,4 @@ def _stepped(step: Callable[[Tensor, Step], Tensor]) -> Method:
 
 def _norm(x: Tensor) -> Tensor:
     """Euclidean norm of each row."""
-    return x.flatten(1).norm(dim=1)
+    return x.flatten(1).square().sum(1).sqrt()

@@ -49,8 +49,10 @@ class ExemplarPrior:
         mask: Tensor,
         *,
         examples: Sequence[Tensor] = (),
-        patch: int = 5,
-        bandwidth: float = 0.05,
+        patch: int = 7,
+        bandwidth: float = 0.02,
+        rarity: float = 0.4,
+        shift: float = 0.03,
         clear: float = 0.15,
         pairs: int = 1 << 23,
         seed: int = 0,
@@ -58,7 +60,9 @@ class ExemplarPrior:
         self._x_0 = x_0[0].float()
         self._mask = (mask[0].to(self._x_0).expand_as(self._x_0)[:1] > 0).float()
         self._scales, self._canvas = pyramid(self._x_0, self._mask, examples, patch)
-        self._bandwidth, self._clear, self._pairs, self._seed = bandwidth, clear, pairs, seed
+        self._bandwidth, self._rarity, self._shift = bandwidth, rarity, shift
+        self._clear, self._pairs, self._seed = clear, pairs, seed
+        self._gap = [_gaps(s, seed) for s in self._scales]
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """x̂_0 and ε̂ of x_t (rows, C, *axes); x̂_0 is x_0 where it was observed."""
@@ -90,7 +94,7 @@ class ExemplarPrior:
         )
 
         def matcher(i: int) -> Matcher:
-            return Matcher(scales[i], pool(finest, scales[i].factor), noise[i], self._bandwidth)
+            return Matcher(scales[i], pool(finest, scales[i].factor), noise[i], self._bandwidth, self._rarity * self._gap[i], 0.0 if i else self._shift)
 
         slot, inner, block = scales[0].parents(scales[read])
         if top == read:
@@ -114,10 +118,12 @@ class ExemplarPrior:
 class Matcher:
     """The patches of y around the places of one level, to be compared with its exemplars."""
 
-    def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float) -> None:
+    def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, gap: Tensor, shift: float) -> None:
         self._scale = scale
         self._q = scale.patches(y)
         self._w = scale.inside / (bandwidth**2 + scale.noisy * sigma**2)
+        self._gap, self._noisy = gap, (self._w * scale.noisy).sum(1)
+        self._shrink, self._shift = self._w.sum(1, keepdim=True) + max(shift, 1e-9) ** -2, shift
 
     def posterior(self, values: Tensor) -> Tensor:
         """Σ_k ω_k v_k (N, V) of values (K, V), over all exemplars."""
@@ -131,16 +137,20 @@ class Matcher:
         """D (n, K) of all exemplars, some places at a time."""
         p = self._scale.exemplars
         step = max((1 << 22) // len(p), 1)
-        for q, w in zip(torch.split(self._q, step), torch.split(self._w, step), strict=True):
+        for q, w, m in zip(torch.split(self._q, step), torch.split(self._w, step), torch.split(self._noisy, step), strict=True):
             wq = w[:, None] * q
-            yield (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ p.square().sum(1).T
+            yield (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ p.square().sum(1).T - m[:, None] * self._gap
 
     def compare(self, found: Tensor) -> tuple[Tensor, Tensor]:
-        """D (N) of one exemplar a place, infinite where there is none, and its row."""
+        """D (N) of one exemplar a place, infinite where there is none, and its centre, shifted (N, C)."""
         row = self._scale.row[found]
-        d = self._scale.exemplars.index_select(0, row.clamp(min=0)).sub_(self._q).square_()
-        distance = torch.bmm(d, self._w[:, :, None]).sum((1, 2))
-        return distance.masked_fill(row < 0, math.inf), row
+        p = self._scale.exemplars.index_select(0, row.clamp(min=0))
+        value = p[:, :, p.shape[2] // 2].clone()
+        d, w = p.sub_(self._q), self._w[:, :, None]
+        s = torch.bmm(d, w)[:, :, 0] if self._shift else torch.zeros_like(value)
+        b = s / self._shrink
+        distance = torch.bmm(d.square_(), w).sum((1, 2)) - (s * b).sum(1) - self._noisy * self._gap[row]
+        return distance.masked_fill(row < 0, math.inf), value - b
 
     def refine(self, found: Tensor, generator: torch.Generator) -> Tensor:
         """The best of `found` (N), of what neighbours found, moved along, and of a random search around it."""
@@ -161,9 +171,9 @@ class Matcher:
         least, _ = self.compare(found)
         total, mass = torch.zeros(1), torch.zeros(1)
         for shift in product((0, -1, 1), repeat=len(self._scale.canvas)):
-            d, row = self.compare(self._beside(found, shift))
+            d, value = self.compare(self._beside(found, shift))
             weight = torch.exp((least - d) / 2).clamp(max=1e6)[:, None]
-            total = total + weight * self._scale.exemplars[row.clamp(min=0), :, self._q.shape[2] // 2]
+            total = total + weight * value
             mass = mass + weight
         return total / mass
 
@@ -177,3 +187,16 @@ class Matcher:
     def _better(self, least: Tensor, found: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
         d, _ = self.compare(tried)
         return torch.minimum(least, d), torch.where(d < least, tried, found)
+
+
+def _gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
+    """(K) the mean square distance of each exemplar to the nearest of some others, summed over channels."""
+    p = scale.exemplars.flatten(1)
+    generator = torch.Generator().manual_seed(seed)
+    some = torch.randperm(len(p), generator=generator)[:among]
+    gaps = []
+    for i, part in enumerate(torch.split(p, 1 << 12)):
+        d = part.square().sum(1)[:, None] - 2 * part @ p[some].T + p[some].square().sum(1)
+        d[some[None] == torch.arange(len(part))[:, None] + (i << 12)] = math.inf
+        gaps.append(d.amin(1).clamp(min=0) / scale.exemplars.shape[2])
+    return torch.cat(gaps)

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--width", type=int, default=2048, help="pixels (2048)")
     verb.add_argument("--height", type=int, default=512, help="pixels (512)")
     verb.add_argument("--stride", type=int, help="pixels from window to window (three quarters of the model's size)")
+    verb.add_argument("--first", type=int, help="the column to go outward from (the middle of a picture, else 0)")
     verb.add_argument("--loop", action="store_true", help="join the right edge to the left: a panorama")
     verb.add_argument("--later-on-top", action="store_true", help="in overlaps the later window wins, as in SyncSDE")
     verb.set_defaults(run=_wide)
@@ -129,7 +130,7 @@ def _outpaint(flags: argparse.Namespace) -> None:
 
 
 def _wide(flags: argparse.Namespace) -> None:
-    names = ("width", "height", "stride", "loop", "later_on_top")
+    names = ("width", "height", "stride", "first", "loop", "later_on_top")
     _work(flags, wide, (flags.image,), {name: getattr(flags, name) for name in names}, False)
 
 

@@ -28,6 +28,7 @@ def wide(
     width: int = 2048,
     height: int = 512,
     stride: int | None = None,
+    first: int | None = None,
     loop: bool = False,
     later_on_top: bool = False,
     prior: ImagePrior | None = None,
@@ -45,7 +46,8 @@ def wide(
     """A picture of width × height in windows of the model's size every `stride` pixels (¾ of the size, as the paper).
 
     With `image`, that picture, scaled to the height, stands in the middle and is continued to both sides; without
-    one all is made from the prompt. `loop` joins the right edge to the left: a panorama. Where windows overlap the
+    one all is made from the prompt. Windows are taken outward from the column `first`: the middle around a picture,
+    else 0, from left to right. `loop` joins the right edge to the left: a panorama. Where windows overlap the
     earlier one lies on top (ALM), or the later with `later_on_top` (SyncSDE). `together` windows share a network
     call, so memory depends on it and not on the width. All else is as in `inpaint`.
 
@@ -77,7 +79,8 @@ def wide(
         made, counted, codec = run(pixels.roll(shift, -1), mask.roll(shift, -1), (), options)
         made = made.roll(-shift, -1)
     else:
-        windows = grid((height, width), prior.size, stride, loop=loop, outward_from=width // 2 if image else 0)
+        middle = width // 2 if image is not None else 0
+        windows = grid((height, width), prior.size, stride, loop=loop, outward_from=middle if first is None else first)
         decode = partial(decode_ring, prior.decode) if loop else prior.decode
         made, counted, codec = run(pixels, mask, windows, options, later_on_top=later_on_top, decode=decode)
     return finish(picture, mask, made, counted, codec, options, start)

@@ -1,21 +1,22 @@
-"""StochasticALM: samples the joint log-density that ALM climbs, with most of its calls in the last levels.
+"""StochasticALM: samples the joint log-density that ALM climbs, and spends most of its calls in the last levels.
 
-At each level, underdamped Langevin moves of the hole (BAOAB: Leimkuhler and Matthews 2013), X_t drawn anew for each,
-v ~ N(0, I) at first, E = X_t (1 − M) + Y_t M:
+At each level underdamped Langevin moves of the hole (BAOAB; Leimkuhler and Matthews 2013), X_t drawn anew for each,
+with E = X_t (1 − M) + Y_t M and v ~ N(0, I) at first:
 
-    v ← v − τ ε(E)   (half of it the first time);   v' = c v + √(1 − c²) z;   Y_t ← E + M ⊙ s_t τ/2 (v + v');   v ← v'
+    v ← v − τ ε(E)  (half of it the first time);   v' = c v + √(1 − c²) z;   Y_t ← E + M ⊙ s_t τ/2 (v + v');   v ← v'
 
-then an ancestral step whose noise passes through the network too, so that what x̂_0 leaves open is spread and not lost:
+then an ancestral step whose noise passes through the network too, so that what x̂_0 leaves open is not lost:
 
-    x̂_0, ε̂ of E + M ⊙ κ' s_t z;   Y_s = a_s x̂_0 + s_s ( r ε̂ + (√(1 − r²) − r κ') z )
-    r = (s_s/a_s) / (s_t/a_t);   κ' = spread · a_t √((1 − r)/(1 + r))
+    x̂_0, ε̂ of E + M ⊙ κ s_t z;   Y_s = a_s x̂_0 + s_s ( r ε̂ + (√(1 − r²) − r κ) z )
+    r = (s_s/a_s) / (s_t/a_t);   κ = spread · a_t √((1 − r)/(1 + r))
 
-For a Gaussian prior the moves keep the exact variance at any τ < 2, and the step (κ' = √((1 − r)/(1 + r))) adds what the
-exact p(Y_s | Y_t) does in directions that the noise hides (D = ∂x̂_0/∂x = 0) and in those that it does not (D = 1);
-κ' = 0 is DDPM's ancestral step, which loses variance where D > 0. Both spend one call each.
+For Gaussians the moves keep the exact variance at any τ < 2, and at κ = √((1 − r)/(1 + r)) the step does in directions
+that the noise hides (∂x̂_0/∂x = 0) and in those that it does not (∂x̂_0/∂x = 1). κ = 0 is DDPM's ancestral step, which
+loses variance in the latter. Either way each move and each step is one call.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 from torch import Tensor
 
@@ -27,17 +28,17 @@ __all__ = ["StochasticALM"]
 
 @dataclass(frozen=True)
 class StochasticALM(Method):
-    """Langevin moves on the hole before every step, `late` ones in the final fraction `last` of them, `early` before.
+    """Langevin moves before each step: `late` of them in the final fraction `last` of the steps, `early` before.
 
-    Calls: 3 a step with the defaults at any number of steps (1.9 early ones, 1.1 late ones). `move` is τ in (0, 2),
-    `inertia` is c in [0, 1): 0 is plain (overdamped) Langevin dynamics, more reaches farther in the same calls. `spread`
-    in [0, 1] scales κ'. `clean` lets the last step land on clean data where the schedule ends slightly noisy, as Stable
-    Diffusion's does. Wants a `FreshNoise` reference; the moves are unguided, the step is guided. With nothing
-    observed there is nothing to agree with and no moves are made.
+    With the defaults 3 calls a step, at any number of steps (rounded). `move` is τ in (0, 2). `inertia` is c in
+    [0, 1): 0 is overdamped; more reaches farther in the same calls, and follows an imperfect network's errors farther.
+    `spread` in [0, 1] scales κ: lower it if a network leaves grain. `clean` lets the last step land on clean data
+    where the schedule ends slightly noisy, as Stable Diffusion's does. Wants a `FreshNoise` reference. The moves are
+    unguided, the step is guided. With nothing observed there is nothing to agree with, and no moves are made.
 
-    The method to take where samples should spread as the posterior does, and where a seam must close: on exact priors it
-    leaves less than a fifth of the gap of RePaint's 500 calls in 150. Take `ALM` where a deterministic result or
-    the paper's is wanted, `SyncSDE` where only one call a step can be paid.
+    The method to take where samples should spread as the posterior does or a seam must close: on exact priors its 150
+    calls leave a tenth of the gap of RePaint's 500. Take `ALM` for a deterministic result or the paper's own, and
+    `SyncSDE` where one call a step is all that can be paid.
     """
 
     early: int = 1
@@ -54,30 +55,30 @@ class StochasticALM(Method):
             raise ValueError(f"early and late must be 0 or more, got {self.early} and {self.late}")
         if not (0 < self.move < 2 and 0 <= self.inertia < 1):
             raise ValueError(f"move must lie in (0, 2) and inertia in [0, 1), got {self.move} and {self.inertia}")
-        if not (0 <= self.last <= 1 and 0 <= self.spread <= 1):
-            raise ValueError(f"last and spread must lie in [0, 1], got {self.last} and {self.spread}")
+        if not (0 < self.last <= 1 and 0 <= self.spread <= 1):
+            raise ValueError(f"last must lie in (0, 1] and spread in [0, 1], got {self.last} and {self.spread}")
 
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s after the moves of this level and the step."""
         if at.observed is None:
-            return self._descend(y_t, at, None)
+            return self._descend(y_t, at, 1.0)
         mask, x_t = at.observed.mask, at.observed.x_t
-        moves = self.late if at.index >= round(at.count * (1 - self.last)) else self.early
+        moves = self.late if at.count - at.index <= max(round(at.count * self.last), 1) else self.early
         v, kick = at.noise(1), self.move / 2
         for k in range(moves):
             e_t = blend(x_t(k), y_t, mask)
             (of_e,) = at.predict(e_t)
             v = v - kick * of_e.eps
-            carried = self.inertia * v + (1 - self.inertia**2) ** 0.5 * at.noise(2 + k)
+            carried = self.inertia * v + sqrt(1 - self.inertia**2) * at.noise(2 + k)
             y_t = e_t + mask * at.t.s * (self.move / 2) * (v + carried)
             v, kick = carried, self.move
         return self._descend(blend(x_t(moves), y_t, mask), at, mask)
 
-    def _descend(self, e_t: Tensor, at: Step, mask: Tensor | None) -> Tensor:
-        """The step from E_t to y_s; z reaches the network in the hole alone."""
+    def _descend(self, e_t: Tensor, at: Step, mask: Tensor | float) -> Tensor:
+        """The step from E_t to y_s; its noise reaches the network in the hole alone."""
         s = Level(0.0, 1.0, 0.0) if self.clean and at.index == at.count - 1 else at.s
-        r = (s.s * at.t.a) / (s.a * at.t.s)
-        kappa = self.spread * at.t.a * ((1 - r) / (1 + r)) ** 0.5
+        r = (s.s / s.a) * (at.t.a / at.t.s)
+        kappa = self.spread * at.t.a * sqrt((1 - r) / (1 + r))
         z = at.noise(0)
-        ahead = at.predict_guided(e_t + kappa * at.t.s * (z if mask is None else mask * z))
-        return s.a * ahead.x0 + s.s * (r * ahead.eps + ((1 - r * r) ** 0.5 - r * kappa) * z)
+        ahead = at.predict_guided(e_t + mask * (kappa * at.t.s) * z)
+        return s.a * ahead.x0 + s.s * (r * ahead.eps + (sqrt(1 - r**2) - r * kappa) * z)
