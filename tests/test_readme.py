@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
 BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
 SMALLER = 8
-SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height")
+SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--stride", "--first")
 
 
 def blocks(language: str) -> list[object]:

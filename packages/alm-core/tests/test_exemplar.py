@@ -1,0 +1,166 @@
+"""The exemplar prior: its posterior mean by hand, its limits, and what makes it a prior."""
+
+import math
+
+import pytest
+import torch
+from alm_core import FreshNoise, Level, Noise, Schedule, sample
+from alm_core.exemplar import METHOD, ExemplarPrior
+from alm_core.testing import check_prior
+
+AXES = {1: (48,), 2: (26, 22), 3: (6, 14, 12)}
+
+
+def level(sigma: float) -> Level:
+    return Level(sigma, 1 / math.hypot(1, sigma), sigma / math.hypot(1, sigma))
+
+
+def given(n: int, channels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """A sample (1, C, *axes) of smooth waves and grain, and a mask with a box to fill."""
+    axes = AXES[n]
+    generator = torch.Generator().manual_seed(n)
+    waves = sum(torch.sin(torch.arange(s) / 2.0).view(-1, *[1] * (n - 1 - i)) for i, s in enumerate(axes))
+    x_0 = (0.3 * waves + 0.1 * torch.randn(1, channels, *axes, generator=generator)).clamp(-1, 1)
+    mask = torch.zeros(1, 1, *axes)
+    mask[(..., *(slice(s // 3, s // 2 + 1) for s in axes))] = 1
+    return x_0, mask
+
+
+def prior(n: int, **options: float) -> ExemplarPrior:
+    return ExemplarPrior(*given(n), patch=3, **options)  # type: ignore[arg-type]
+
+
+def noisy(n: int, sigma: float, rows: int = 2) -> torch.Tensor:
+    x_0, _ = given(n)
+    at = level(sigma)
+    return at.a * x_0 + at.s * Noise.batch(5, rows).draw(x_0.shape[1:])
+
+
+def test_the_posterior_mean_of_two_exemplars_is_that_computed_by_hand() -> None:
+    u, v, sigma, bandwidth = 0.4, -0.3, 0.5, 0.2
+    at, y = level(sigma), (0.25, -0.1, 0.05)
+    example = torch.tensor([[u, v]])  # its two patches, ends repeated: (u, u, v) and (u, v, v)
+    two = ExemplarPrior(
+        torch.zeros(1, 1, 3), torch.ones(1, 1, 3), examples=[example], patch=3, bandwidth=bandwidth, clear=1.0
+    )
+    x_t = at.a * torch.tensor(y).view(1, 1, 3)
+    weights = [
+        math.exp(-sum((a - b) ** 2 for a, b in zip(y, p, strict=True)) / (2 * (bandwidth**2 + sigma**2)))
+        for p in ((u, u, v), (u, v, v))
+    ]
+    by_hand = (weights[0] * u + weights[1] * v) / sum(weights)
+    assert float(two.predict(x_t, at, None).x0[0, 0, 1]) == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_what_is_observed_has_no_noise_and_decides() -> None:
+    """At a hole of one element between (u, ·, v) only the exemplar between the same two fits, whatever the noise."""
+    u, v, between = 0.5, -0.5, 0.1
+    x_0 = torch.tensor([u, between, v, -0.2, 0.9, -0.9, 0.3, u, 0.0, v, 0.7]).view(1, 1, -1)
+    mask = torch.zeros(1, 1, 11)
+    mask[..., 8] = 1
+    x_t = torch.full((1, 1, 11), 0.8)
+    assert float(ExemplarPrior(x_0, mask, patch=3).predict(x_t, level(2.0), None).x0[0, 0, 8]) == pytest.approx(
+        between, abs=1e-4
+    )
+
+
+def test_without_noise_the_nearest_exemplar_is_returned() -> None:
+    example = Noise.batch(1, 1).draw((1, 40))[0].clamp(-1, 1)
+    one = ExemplarPrior(torch.zeros(1, 1, 40), torch.ones(1, 1, 40), examples=[example], patch=3)
+    x_t = example[None].roll(7, -1) + 0.001
+    x0 = one.predict(x_t, level(1e-6), None).x0
+    torch.testing.assert_close(x0[..., 8:38], example[None].roll(7, -1)[..., 8:38], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("sigma", [5.0, 0.1])
+def test_the_observed_part_is_returned_exactly(n: int, sigma: float) -> None:
+    x_0, mask = given(n)
+    x0 = prior(n).predict(noisy(n, sigma), level(sigma), None).x0
+    kept = (mask == 0).expand_as(x_0)
+    assert torch.equal(x0[0:1][kept], x_0[kept])
+    assert torch.equal(x0[1:2][kept], x_0[kept])
+    assert float(x0.min()) >= float(x_0.min()) - 0.05
+    assert float(x0.max()) <= float(x_0.max()) + 0.05
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("pairs", [0, 1 << 23])
+def test_it_keeps_the_laws_of_a_prior_when_it_searches_and_when_it_compares_all(n: int, pairs: int) -> None:
+    check_prior(prior(n, pairs=pairs), Schedule.log_sigma(9), tuple(given(n)[0].shape[1:]), tolerance=2e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("sigma", [0.4, 0.05])
+def test_a_row_alone_is_that_row_of_a_batch_to_the_bit(n: int, sigma: float) -> None:
+    x_t, one = noisy(n, sigma, rows=3), prior(n, pairs=0)
+    together = one.predict(x_t, level(sigma), None).x0
+    assert torch.equal(one.predict(x_t[2:], level(sigma), None).x0, together[2:])
+    assert torch.equal(prior(n, pairs=0).predict(x_t, level(sigma), None).x0, together)
+
+
+def test_the_search_finds_nearly_what_comparing_all_finds() -> None:
+    x_0, mask = given(2)
+    hole = (mask > 0).expand_as(x_0)
+    x_t, at = noisy(2, 0.05, rows=1), level(0.05)
+    every, found = (prior(2, pairs=p, shift=0.0).predict(x_t, at, None).x0[hole] for p in (1 << 23, 0))
+    assert float((every - found).abs().mean()) < 0.3 * float((every - every.mean()).abs().mean())
+
+
+def test_a_hole_in_a_periodic_sample_is_filled_with_its_period() -> None:
+    wave = torch.sin(torch.arange(96) * (2 * math.pi / 12)).view(1, 1, 96)
+    mask = torch.zeros(1, 1, 96)
+    mask[..., 40:58] = 1
+    one = ExemplarPrior(wave * (1 - mask), mask, patch=7)
+    y = sample(
+        one,
+        ExemplarPrior.schedule(24),
+        noise=Noise.batch(0, 1),
+        x_0=wave * (1 - mask),
+        mask=mask,
+        method=METHOD,
+        reference=FreshNoise(),
+    )
+    assert float((y - wave).abs()[..., 40:58].max()) < 0.25
+
+
+def test_a_texture_is_generated_from_an_example_alone() -> None:
+    example = (torch.arange(20)[:, None] // 4 + torch.arange(20) // 4).remainder(2).float()[None] * 1.6 - 0.8
+    one = ExemplarPrior(torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16), examples=[example], patch=5)
+    y = sample(one, ExemplarPrior.schedule(20), noise=Noise.batch(0, 1), shape=(1, 16, 16), method=METHOD)
+    assert float((y.abs() - 0.8).abs().mean()) < 0.1
+    assert 0.25 < float((y > 0).float().mean()) < 0.75
+
+
+def test_equal_rows_after_what_is_observed_is_put_in_are_estimated_once() -> None:
+    x_0, mask = given(2)
+    x_t = noisy(2, 0.2, rows=1)
+    elsewhere = x_t + (1 - mask)
+    x0 = prior(2).predict(torch.cat([x_t, elsewhere]), level(0.2), None).x0
+    assert torch.equal(x0[0], x0[1])
+
+
+def test_nothing_observed_says_to_give_examples() -> None:
+    with pytest.raises(ValueError, match="give examples"):
+        ExemplarPrior(torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"patch": 4}, "odd"),
+        ({"bandwidth": 0.0}, "bandwidth"),
+        ({"examples": [torch.zeros(3, 9, 9)]}, "channels"),
+        ({"mask": torch.zeros(1, 1, 9, 16)}, "mask"),
+        ({"x_0": torch.zeros(1, 3)}, "axes"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: dict[str, object], says: str) -> None:
+    arguments = {"x_0": torch.zeros(1, 1, 16, 16), "mask": torch.zeros(1, 1, 16, 16)} | change
+    with pytest.raises(ValueError, match=says):
+        ExemplarPrior(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_sample_of_other_sizes_is_refused_with_both_sizes() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 26, 22\).*\(2, 26, 20\)"):
+        prior(2).predict(torch.zeros(1, 2, 26, 20), level(1.0), None)
