@@ -37,8 +37,9 @@ from benchmarks.lite0 import Lite0
 
 TUNED = ("brick", "coffee", "grass", "sunrise", "tulips")
 BUNDLED = (
-    "astronaut brick camera chelsea coffee coins grass gravel hubble_deep_field ihc moon motorcycle_left retina rocket"
-).split()
+    *("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field"),
+    *("ihc", "moon", "motorcycle_left", "retina", "rocket"),
+)
 NAMES = ("telea", "navier_stokes", "biharmonic", "exemplar")
 Array = NDArray[np.float32]
 
@@ -209,7 +210,8 @@ def summarise(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     lines: list[dict[str, object]] = []
     for name in NAMES:
         of = {
-            key: [float(str(r[key])) for r in rows if r["fill"] == name] for key in ("seconds", "sharpness", "seam", "lite0")
+            key: [float(str(r[key])) for r in rows if r["fill"] == name]
+            for key in ("seconds", "sharpness", "seam", "lite0")
         }
         lines.append(
             {

@@ -1,6 +1,6 @@
 """A prior of your own, checked by the laws and used by a method: `./run python examples/own_prior.py`.
 
-A prior is any object that predicts the clean sample and the noise. This one knows that the eight numbers of a sample are
+A prior is any object that predicts the clean sample and the noise. This one knows that the numbers of a sample are
 nearly equal; given six, ALM finds the other two.
 """
 

@@ -37,19 +37,21 @@ def noisy(n: int, sigma: float, rows: int = 2) -> torch.Tensor:
 
 
 def test_the_posterior_mean_of_two_exemplars_is_that_computed_by_hand() -> None:
-    u, v, sigma, bandwidth = 0.4, -0.3, 0.5, 0.2
+    u, v, sigma, bandwidth, tau = 0.4, -0.3, 0.5, 0.2, 0.3
     at, y = level(sigma), (0.25, -0.1, 0.05)
     example = torch.tensor([[u, v]])  # its two patches, ends repeated: (u, u, v) and (u, v, v)
     two = ExemplarPrior(
-        torch.zeros(1, 1, 3), torch.ones(1, 1, 3), examples=[example], patch=3, bandwidth=bandwidth, clear=1.0
+        *(torch.zeros(1, 1, 3), torch.ones(1, 1, 3)), examples=[example], patch=3, bandwidth=bandwidth, shift=tau
     )
+    w = 1 / (bandwidth**2 + sigma**2)
+    above = below = 0.0
+    for p in ((u, u, v), (u, v, v)):
+        d = [a - b for a, b in zip(y, p, strict=True)]
+        b_k = w * sum(d) / (3 * w + tau**-2)
+        weight = math.exp(-(w * sum((e - b_k) ** 2 for e in d) + b_k**2 / tau**2) / 2)
+        above, below = above + weight * (p[1] + b_k), below + weight
     x_t = at.a * torch.tensor(y).view(1, 1, 3)
-    weights = [
-        math.exp(-sum((a - b) ** 2 for a, b in zip(y, p, strict=True)) / (2 * (bandwidth**2 + sigma**2)))
-        for p in ((u, u, v), (u, v, v))
-    ]
-    by_hand = (weights[0] * u + weights[1] * v) / sum(weights)
-    assert float(two.predict(x_t, at, None).x0[0, 0, 1]) == pytest.approx(by_hand, abs=1e-5)
+    assert float(two.predict(x_t, at, None).x0[0, 0, 1]) == pytest.approx(above / below, abs=1e-5)
 
 
 def test_what_is_observed_has_no_noise_and_decides() -> None:
@@ -65,11 +67,11 @@ def test_what_is_observed_has_no_noise_and_decides() -> None:
 
 
 def test_without_noise_the_nearest_exemplar_is_returned() -> None:
-    example = Noise.batch(1, 1).draw((1, 40))[0].clamp(-1, 1)
-    one = ExemplarPrior(torch.zeros(1, 1, 40), torch.ones(1, 1, 40), examples=[example], patch=3)
+    example = torch.rand(1, 40, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    one = ExemplarPrior(torch.zeros(1, 1, 40), torch.ones(1, 1, 40), examples=[example], patch=3, shift=1e-6)
     x_t = example[None].roll(7, -1) + 0.001
     x0 = one.predict(x_t, level(1e-6), None).x0
-    torch.testing.assert_close(x0[..., 8:38], example[None].roll(7, -1)[..., 8:38], atol=1e-6, rtol=0)
+    torch.testing.assert_close(x0[..., 8:38], example[None].roll(7, -1)[..., 8:38], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -80,8 +82,7 @@ def test_the_observed_part_is_returned_exactly(n: int, sigma: float) -> None:
     kept = (mask == 0).expand_as(x_0)
     assert torch.equal(x0[0:1][kept], x_0[kept])
     assert torch.equal(x0[1:2][kept], x_0[kept])
-    assert float(x0.min()) >= float(x_0.min()) - 0.05
-    assert float(x0.max()) <= float(x_0.max()) + 0.05
+    assert float(x0.abs().max()) <= float((x_0 * (1 - mask)).abs().max()) + 0.12
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -99,12 +100,15 @@ def test_a_row_alone_is_that_row_of_a_batch_to_the_bit(n: int, sigma: float) -> 
     assert torch.equal(prior(n, pairs=0).predict(x_t, level(sigma), None).x0, together)
 
 
-def test_the_search_finds_nearly_what_comparing_all_finds() -> None:
-    x_0, mask = given(2)
-    hole = (mask > 0).expand_as(x_0)
-    x_t, at = noisy(2, 0.05, rows=1), level(0.05)
-    every, found = (prior(2, pairs=p, shift=0.0).predict(x_t, at, None).x0[hole] for p in (1 << 23, 0))
-    assert float((every - found).abs().mean()) < 0.3 * float((every - every.mean()).abs().mean())
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_search_finds_the_piece_of_an_example_behind_the_noise(n: int) -> None:
+    example = torch.rand(2, *(s + 8 for s in AXES[n]), generator=torch.Generator().manual_seed(3)) * 2 - 1
+    piece = example[(None, slice(None), *(slice(4, s + 4) for s in AXES[n]))]
+    one = ExemplarPrior(torch.zeros_like(piece), torch.ones_like(piece), examples=[example], patch=3, pairs=0)
+    at = level(0.05)
+    x_t = at.a * piece + at.s * Noise.batch(2, 1).draw(piece.shape[1:])
+    right = (one.predict(x_t, at, None).x0 - piece).abs() < 0.1
+    assert float(right.float().mean()) > 0.9
 
 
 def test_a_hole_in_a_periodic_sample_is_filled_with_its_period() -> None:
@@ -133,7 +137,7 @@ def test_a_texture_is_generated_from_an_example_alone() -> None:
 
 
 def test_equal_rows_after_what_is_observed_is_put_in_are_estimated_once() -> None:
-    x_0, mask = given(2)
+    _, mask = given(2)
     x_t = noisy(2, 0.2, rows=1)
     elsewhere = x_t + (1 - mask)
     x0 = prior(2).predict(torch.cat([x_t, elsewhere]), level(0.2), None).x0

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from alm_core import Noise
+from alm_core import Level, Noise, Prediction
 from alm_core.prior import ddim
 from alm_image.priors import load_prior
+from alm_image.priors.bound import Bound
 from alm_image.priors.grid import FlowGrid, grid_of
 from diffusers import (
     DDIMScheduler,
@@ -69,6 +70,18 @@ def test_a_learned_variance_is_dropped_and_a_clipped_sample_is_clipped(folder: F
     free = replace(prior, bound=None).predict(3 * pixel_state(), level, None)  # type: ignore[type-var]
     close(prediction.x0, free.x0.clamp(-1, 1))
     close(prediction.eps, (3 * pixel_state() - level.a * prediction.x0) / level.s)
+
+
+def test_dynamic_thresholding_divides_by_a_quantile_between_one_and_the_limit() -> None:
+    level = Level(500.0, 0.6, 0.8)
+    x_t = torch.full((3, 1, 1, 5), 0.1)
+    x0 = torch.tensor([[0.1, -0.2, 0.3, 0.4, 0.5], [0.5, -1.0, 1.2, 0.2, -1.2], [3.0, -4.0, 5.0, 1.0, 2.0]])
+    x0 = x0.reshape(3, 1, 1, 5)
+    found = Bound(1.5, 0.75)(Prediction.from_x0(x_t, level, x0), x_t, level)
+    # The 0.75-quantile of the five magnitudes is the fourth: 0.4 counts as 1, 1.2 stands, 4 counts as 1.5.
+    for row, end in enumerate((1, 1.2, 1.5)):
+        close(found.x0[row], x0[row].clamp(-end, end) / end)
+    close(level.a * found.x0 + level.s * found.eps, x_t)
 
 
 @pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_v"])
@@ -238,6 +251,12 @@ def test_a_flow_shifts_more_for_more_tokens_only_if_its_config_says_so() -> None
     assert fixed.schedule(4, 256).levels == fixed.schedule(4, 4096).levels
     assert math.isclose(fixed.schedule(4, 256).levels[2].t, 3 * 0.5 / (1 + 2 * 0.5), rel_tol=1e-5)
     assert fixed.schedule(4, 256).flow
+
+
+def test_one_step_of_a_leading_grid_is_refused_for_it_starts_clean() -> None:
+    with pytest.raises(ValueError, match="would start where there is no noise: ask for 2 steps or more"):
+        grid_of(DDIMScheduler()).schedule(1, 1)
+    assert grid_of(DDIMScheduler(timestep_spacing="trailing")).schedule(1, 1).levels[0].t == 999
 
 
 def test_bad_numbers_of_steps_are_refused() -> None:

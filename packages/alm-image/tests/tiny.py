@@ -256,8 +256,8 @@ def guided_diffusion(folder: Path, *, name: str = "as_repaint", config: str = "y
         (folder / "tiny.json").write_text(json.dumps(values), encoding="utf-8")
     else:
         lines = [f"{key}: {json.dumps(value)}" for key, value in values.items()]
-        head = ["# as RePaint's", "name: tiny", "schedule_jump_params:", "  t_T: 250", "  image_size: 999"]
-        (folder / "tiny.yml").write_text("\n".join([*head, *lines]), encoding="utf-8")
+        tail = ["data:", "  eval:", "    image_size: 999"]
+        (folder / "tiny.yml").write_text("\n".join(["# as RePaint's", *lines, *tail]), encoding="utf-8")
 
 
 FOLDERS: dict[str, Callable[[Path], None]] = {

@@ -1,16 +1,21 @@
 """The exemplar prior: the score of a patch density whose exemplars were seen, with no weights and no download.
 
-A patch y of the noisy sample, centred at a place, has the density of the exemplars p_k blurred by h:
+A patch y of the noisy sample, elements q around a place, has the density of the exemplars p_k, each blurred by h and
+shifted as a whole, in each principal axis of the channels, by what suits it best of b ~ N(0, τ²), |b| ≤ τ:
 
-    p(y) = mean_k N(y; p_k, diag 1/w),    1/w_q = h² + M_q σ²,   σ = s/a
-    D_k = Σ_q w_q (y_q − p_kq)²
-    x̂_0 = Σ_k ω_k p_k at the centre,      ω_k ∝ exp(−D_k/2)
+    p(y) = Σ_k π_k max_b N(y; p_k + b, diag 1/w) N(b; 0, τ²),     1/w_q = h² + M_q σ²,   σ = s/a
+    b_k  = clamp( Σ_q w_q d_q / (Σ_q w_q + τ⁻²), ±τ ),            d = y − p_k
+    D_k  = Σ_q w_q d_q² − 2 b_k Σ_q w_q d_q + b_k² (Σ_q w_q + τ⁻²)
+    x̂_0  = Σ_k ω_k (p_k + b_k) at the centre,    ω_k ∝ π_k exp(−D_k/2),     2 log π_k = ρ g_k Σ_q M_q w_q
 
-with noise only where M = 1: the sample's observed part counts as it is, so the score is conditional on what
-surrounds a hole. At noise σ only scales averaged until their noise is small tell exemplars apart, so σ picks a
-level of a pyramid: y and p_k are compared there, and x̂_0 takes the block of the finest level that lies under the
-exemplar. Where exemplars are few all are compared; at finer levels the best of the coarser level is refined by
-propagation and random search (PatchMatch, Barnes et al. 2009), within one evaluation.
+Noise is only where M = 1: the sample's observed part counts as it is, so the score is conditional on what
+surrounds a hole. g_k, the mean square distance of an exemplar to its nearest other, makes up for what a rare patch
+must miss a noisy one by: without it smooth patches, which are near everything, win everywhere and blur.
+
+At noise σ only scales averaged until their noise is small tell exemplars apart, so σ picks a level of a pyramid: y
+and p_k are compared there, and x̂_0 takes the block of the finest level that lies under the exemplar. Where exemplars
+are few all are compared; at finer levels the best of the coarser level is refined by propagation and random
+search (PatchMatch, Barnes et al. 2009), within one evaluation.
 """
 
 import math
@@ -20,25 +25,29 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from alm_core.methods import RePaint
 from alm_core.patches import Scale, blocks, pad, pool, pyramid, ravel, unravel
 from alm_core.prior import Conditions, Prediction
-from alm_core.schedule import Level
+from alm_core.schedule import Level, Schedule
 
-__all__ = ["ExemplarPrior"]
+__all__ = ["METHOD", "ExemplarPrior"]
+
+METHOD = RePaint(4)
+"""How best to sample with it, with a `FreshNoise` reference: deterministic methods keep the accidents of high noise."""
 
 
 class ExemplarPrior:
-    """A `Prior` made from the observed part of a sample and any further examples.
+    """A `Prior` made from the observed part of samples and any further examples.
 
-    `x_0` is (1, C, *axes) with 1, 2 or 3 axes, float in [−1, 1]; `mask` is broadcastable to it, 1 = unobserved, the
-    same for all channels; each of `examples` is (C, *axes) of any sizes. Where mask = 0 the prediction is x_0
-    itself. A mask of ones with examples makes a generator.
+    `x_0` is (1 or rows, C, *axes) with 1, 2 or 3 axes, float in [−1, 1]; row n of x_t belongs to row n mod rows.
+    `mask`, broadcastable to it and the same for all channels, is above 0 where unobserved; there x_0 is not read.
+    Each of `examples` is (C, *axes) of any sizes. A mask of ones with examples makes a generator.
 
-    `patch` is the odd width of a patch; `bandwidth` is h, in units of x_0; `clear` is the noise at which a level is
-    read; up to `pairs` patches are compared all with all; random search is seeded by `seed`. The prior is a
-    pure function of (x_t, level). Conditions are not used.
-
-    Raises ValueError when sizes do not fit or when no patch was observed in full.
+    `patch` is the odd width of a patch. `bandwidth` h, `shift` τ (of the axis in which the channels vary most; less
+    in the others) and `clear`, the noise at which a level can be read, are in units of x_0. `rarity` is ρ in [0, 1):
+    more is sharper, and busier. Up to `pairs` patches are compared all with all. Random search is seeded by `seed`:
+    the prior is a pure function of (x_t, level). Conditions are not used. Raises ValueError when sizes do not fit or
+    when no patch was observed in full.
     """
 
     guided_rows = 1
@@ -51,152 +60,230 @@ class ExemplarPrior:
         examples: Sequence[Tensor] = (),
         patch: int = 7,
         bandwidth: float = 0.02,
+        shift: float = 0.04,
         rarity: float = 0.4,
-        shift: float = 0.03,
         clear: float = 0.15,
         pairs: int = 1 << 23,
         seed: int = 0,
     ) -> None:
-        self._x_0 = x_0[0].float()
-        self._mask = (mask[0].to(self._x_0).expand_as(self._x_0)[:1] > 0).float()
-        self._scales, self._canvas = pyramid(self._x_0, self._mask, examples, patch)
-        self._bandwidth, self._rarity, self._shift = bandwidth, rarity, shift
-        self._clear, self._pairs, self._seed = clear, pairs, seed
-        self._gap = [_gaps(s, seed) for s in self._scales]
+        if not 3 <= x_0.ndim <= 5:
+            raise ValueError(f"x_0 must be (rows, C, *axes) with 1, 2 or 3 axes, got {tuple(x_0.shape)}")
+        try:
+            hidden = (torch.broadcast_to(mask.to(x_0.device), x_0.shape)[:, :1] > 0).float()
+        except RuntimeError:
+            sizes = f"{tuple(mask.shape)} for {tuple(x_0.shape)}"
+            raise ValueError(f"the mask must be broadcastable to x_0: got {sizes}") from None
+        for example in examples:
+            if example.ndim != x_0.ndim - 1 or len(example) != x_0.shape[1]:
+                wanted = f"{x_0.shape[1]} channels and {x_0.ndim - 2} axes"
+                raise ValueError(f"an example must have x_0's {wanted}, got {tuple(example.shape)}")
+        if patch < 3 or patch % 2 == 0:
+            raise ValueError(f"patch must be odd and 3 or more, got {patch}")
+        if not (bandwidth > 0 and shift > 0 and clear > 0 and 0 <= rarity < 1):
+            raise ValueError(
+                "bandwidth, shift and clear must be above 0 and rarity in [0, 1), "
+                f"got {bandwidth}, {shift}, {clear} and {rarity}"
+            )
+        self._densities = [
+            _Density(x, m, examples, patch, bandwidth, shift, rarity, clear, pairs, seed)
+            for x, m in zip(x_0.float(), hidden, strict=True)
+        ]
+        self._sizes = tuple(x_0.shape[1:])
+
+    @staticmethod
+    def schedule(steps: int = 30) -> Schedule:
+        """The levels to sample with: even in log σ, since each octave of noise decides one octave of scale."""
+        return Schedule.log_sigma(steps, highest=20.0, lowest=0.03)
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """x̂_0 and ε̂ of x_t (rows, C, *axes); x̂_0 is x_0 where it was observed."""
-        if x_t.shape[1:] != self._x_0.shape:
-            raise ValueError(f"x_t must have the sizes of x_0, {tuple(self._x_0.shape)} a row: got {tuple(x_t.shape)}")
-        answers: list[tuple[Tensor, Tensor]] = []
-        for row in x_t:
-            y = self._x_0 + self._mask * (row / level.a - self._x_0)
-            known = next((x0 for seen, x0 in answers if torch.equal(seen, y)), None)
-            answers.append((y, self._estimate(y, level.s / level.a) if known is None else known))
-        x0 = torch.stack([x0 for _, x0 in answers])
+        if tuple(x_t.shape[1:]) != self._sizes:
+            raise ValueError(f"x_t must have the sizes of x_0, {self._sizes} a row: got {tuple(x_t.shape[1:])}")
+        seen: list[tuple[_Density, Tensor, Tensor]] = []
+        for n, row in enumerate(x_t):
+            density = self._densities[n % len(self._densities)]
+            y = density.observe(row / level.a)
+            # ALM's Y_t and E_t differ only where x_0 is observed: what is equal there is estimated once.
+            known = next((x0 for d, z, x0 in seen if d is density and torch.equal(z, y)), None)
+            seen.append((density, y, density.estimate(y, level.s / level.a) if known is None else known))
+        x0 = torch.stack([x0 for _, _, x0 in seen])
         return Prediction.from_x0(x_t, level, x0) if level.s > 0 else Prediction(x0, torch.zeros_like(x0))
 
     def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """As `predict`: there is nothing to guide by."""
         return self.predict(x_t, level, conditions)
 
-    def _estimate(self, y: Tensor, sigma: float) -> Tensor:
-        """x̂_0 (C, *axes) of y = x_0 + M σ ε."""
-        if not len(self._scales[0].places):
-            return self._x_0
-        scales = self._scales
-        finest = pad(y, scales[0].axes)
-        noise = [sigma / math.sqrt(math.prod(s.factor)) for s in scales]
-        read = next((i for i, v in enumerate(noise) if v <= self._clear), len(scales) - 1)
-        top = next(
-            (i for i in range(read, len(scales)) if len(scales[i].places) * len(scales[i].position) <= self._pairs),
-            len(scales) - 1,
-        )
 
-        def matcher(i: int) -> Matcher:
-            return Matcher(scales[i], pool(finest, scales[i].factor), noise[i], self._bandwidth, self._rarity * self._gap[i], 0.0 if i else self._shift)
+class _Density:
+    """The patch density of one sample x_0 (C, *axes), unobserved where mask (1, *axes) = 1."""
+
+    def __init__(
+        self,
+        x_0: Tensor,
+        mask: Tensor,
+        examples: Sequence[Tensor],
+        patch: int,
+        bandwidth: float,
+        shift: float,
+        rarity: float,
+        clear: float,
+        pairs: int,
+        seed: int,
+    ) -> None:
+        self._x_0, self._mask = torch.where(mask > 0, 0.0, x_0), mask
+        shown = torch.cat([x_0[:, mask[0] == 0], *(e.to(x_0).flatten(1) for e in examples)], 1)
+        if shown.shape[1] == 0:
+            raise ValueError("nothing was observed to take exemplars from: give examples")
+        variance, self._turn = torch.linalg.eigh(torch.cov(shown, correction=0).view(len(x_0), len(x_0)))
+        self._shifts = shift * (variance / variance[-1].clamp(min=1e-9)).clamp(1e-9, 1).sqrt()
+        turned = [_turned(x, self._turn) for x in (self._x_0, *(e.to(x_0) for e in examples))]
+        self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch)
+        self._rare = [rarity * _gaps(scale, seed) for scale in self._scales]
+        self._bandwidth, self._clear, self._pairs, self._seed = bandwidth, clear, pairs, seed
+
+    def observe(self, y: Tensor) -> Tensor:
+        """y where it is noisy, x_0 where that is known."""
+        return self._x_0 + self._mask * (y - self._x_0)
+
+    def estimate(self, y: Tensor, sigma: float) -> Tensor:
+        """x̂_0 (C, *axes) of an observed y = x_0 + M σ ε."""
+        scales = self._scales
+        if len(scales[0].places) == 0:
+            return self._x_0
+        finest = pad(_turned(y, self._turn), scales[0].axes)
+        noise = [sigma / math.sqrt(math.prod(scale.factor)) for scale in scales]
+        last = len(scales) - 1
+        read = next((i for i in range(last) if noise[i] <= self._clear), last)
+        first = next((i for i in range(read, last) if scales[i].pairs <= self._pairs), last)
+
+        def at(i: int) -> _Matcher:
+            y_i = pool(finest, scales[i].factor)
+            return _Matcher(scales[i], y_i, noise[i], self._bandwidth, self._shifts, self._rare[i])
 
         slot, inner, block = scales[0].parents(scales[read])
-        if top == read:
+        if first == read:
             values = blocks(self._canvas, block, scales[read].position, scales[read].canvas)
-            mean = matcher(read).posterior(values.flatten(1)).view(-1, *values.shape[1:])
-            filled = mean[slot, :, inner]
+            filled = at(read).posterior(values)[slot, :, inner]
         else:
-            found = matcher(top).nearest()
-            for i in range(top - 1, read - 1, -1):
+            found = at(first).nearest()
+            for i in range(first - 1, read - 1, -1):
                 generator = torch.Generator().manual_seed(self._seed + i)
-                found = matcher(i).refine(scales[i].inherit(scales[i + 1], found), generator)
+                found = at(i).refine(scales[i].inherit(scales[i + 1], found), generator)
             if read == 0:
-                filled = matcher(0).mean(found)
+                filled = at(0).mean(found)
             else:
-                found = scales[0].inherit(scales[read], found)
-                filled = self._canvas.flatten(1)[:, found].T
+                filled = self._canvas.flatten(1)[:, scales[0].inherit(scales[read], found)].T
         x0 = scales[0].paint(finest, filled)[(slice(None), *(slice(0, n) for n in y.shape[1:]))]
-        return self._x_0 + self._mask * (x0 - self._x_0)
+        return self.observe(_turned(x0, self._turn.T))
 
 
-class Matcher:
-    """The patches of y around the places of one level, to be compared with its exemplars."""
+class _Matcher:
+    """The N patches of y around the places of one level, to be compared with its K exemplars."""
 
-    def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, gap: Tensor, shift: float) -> None:
-        self._scale = scale
+    def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, shifts: Tensor, rare: Tensor) -> None:
+        self._scale, self._shifts, self._rare = scale, shifts, rare
         self._q = scale.patches(y)
         self._w = scale.inside / (bandwidth**2 + scale.noisy * sigma**2)
-        self._gap, self._noisy = gap, (self._w * scale.noisy).sum(1)
-        self._shrink, self._shift = self._w.sum(1, keepdim=True) + max(shift, 1e-9) ** -2, shift
+        self._noisy = (self._w * scale.noisy).sum(1)
+        self._total = self._w.sum(1, keepdim=True) + shifts**-2
 
     def posterior(self, values: Tensor) -> Tensor:
-        """Σ_k ω_k v_k (N, V) of values (K, V), over all exemplars."""
-        return torch.cat([torch.softmax(-d / 2, 1) @ values for d in self._all()])
+        """Σ_k ω_k (v_k + b_k), (N, C, B), of values (K, C, B), over all exemplars."""
+        means = []
+        for d, q, w, total in self._all():
+            omega = torch.softmax(-d / 2, 1)
+            p = (omega @ self._scale.exemplars.flatten(1)).view_as(q)
+            b = self._clip(((q - p) * w[:, None]).sum(2) / total)
+            means.append((omega @ values.flatten(1)).view(-1, *values.shape[1:]) + b[:, :, None])
+        return torch.cat(means)
 
     def nearest(self) -> Tensor:
         """The positions (N) of the exemplars of least D, over all exemplars."""
-        return self._scale.position[torch.cat([d.argmin(1) for d in self._all()])]
+        return self._scale.position[torch.cat([d.argmin(1) for d, *_ in self._all()])]
 
-    def _all(self) -> Iterator[Tensor]:
-        """D (n, K) of all exemplars, some places at a time."""
+    def _all(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """D − 2 log π (n, K) of all exemplars, some places at a time, with these places' y, w, Σ w + τ⁻²."""
         p = self._scale.exemplars
+        squares = p.square().sum(1).T
         step = max((1 << 22) // len(p), 1)
-        for q, w, m in zip(torch.split(self._q, step), torch.split(self._w, step), torch.split(self._noisy, step), strict=True):
+        parts = (torch.split(x, step) for x in (self._q, self._w, self._total, self._noisy))
+        for q, w, total, noisy in zip(*parts, strict=True):
             wq = w[:, None] * q
-            yield (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ p.square().sum(1).T - m[:, None] * self._gap
+            d = (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ squares
+            for c in range(p.shape[1]):
+                sums, tau = wq[:, c].sum(1, keepdim=True) - w @ p[:, c].T, float(self._shifts[c])
+                b = (sums / total[:, c, None]).clamp(-tau, tau)
+                d += b * (b * total[:, c, None] - 2 * sums)
+            yield d - noisy[:, None] * self._rare, q, w, total
 
     def compare(self, found: Tensor) -> tuple[Tensor, Tensor]:
-        """D (N) of one exemplar a place, infinite where there is none, and its centre, shifted (N, C)."""
+        """D − 2 log π (N) of the exemplars at `found`, infinite where there is none, and p + b at the centre (N, C)."""
         row = self._scale.row[found]
         p = self._scale.exemplars.index_select(0, row.clamp(min=0))
-        value = p[:, :, p.shape[2] // 2].clone()
-        d, w = p.sub_(self._q), self._w[:, :, None]
-        s = torch.bmm(d, w)[:, :, 0] if self._shift else torch.zeros_like(value)
-        b = s / self._shrink
-        distance = torch.bmm(d.square_(), w).sum((1, 2)) - (s * b).sum(1) - self._noisy * self._gap[row]
-        return distance.masked_fill(row < 0, math.inf), value - b
+        centre = p[:, :, p.shape[2] // 2].clone()
+        d, w = p.sub_(self._q).neg_(), self._w[:, :, None]
+        sums = torch.bmm(d, w)[:, :, 0]
+        b = self._clip(sums / self._total)
+        distance = torch.bmm(d.square_(), w).sum((1, 2)) + (b * (b * self._total - 2 * sums)).sum(1)
+        distance -= self._noisy * self._rare[row]
+        return distance.masked_fill(row < 0, math.inf), centre + b
 
     def refine(self, found: Tensor, generator: torch.Generator) -> Tensor:
         """The best of `found` (N), of what neighbours found, moved along, and of a random search around it."""
         canvas = self._scale.canvas
         least, _ = self.compare(found)
         for reach in (2, 1):
-            for shift in product((-reach, 0, reach), repeat=len(canvas)):
-                if sum(s != 0 for s in shift) == 1:
-                    least, found = self._better(least, found, self._beside(found, shift))
+            for axis, sign in product(range(len(canvas)), (-reach, reach)):
+                shift = tuple(sign * (i == axis) for i in range(len(canvas)))
+                least, found = self._better(least, found, self._beside(found, shift))
             for spread in (6, 2):
                 draws = (torch.randint(-spread, spread + 1, found.shape, generator=generator) for _ in canvas)
-                tried = ravel([a + r for a, r in zip(unravel(found, canvas), draws, strict=True)], canvas)
-                least, found = self._better(least, found, tried.clamp(0, len(self._scale.row) - 1))
+                at = [a + r.to(a.device) for a, r in zip(unravel(found, canvas), draws, strict=True)]
+                least, found = self._better(least, found, self._clamp(ravel(at, canvas)))
         return found
 
     def mean(self, found: Tensor) -> Tensor:
         """x̂_0 (N, C) over the exemplars that a place and its neighbours found, moved along."""
-        least, _ = self.compare(found)
-        total, mass = torch.zeros(1), torch.zeros(1)
+        least, total = self.compare(found)
+        mass = torch.ones_like(total[:, :1])
         for shift in product((0, -1, 1), repeat=len(self._scale.canvas)):
-            d, value = self.compare(self._beside(found, shift))
-            weight = torch.exp((least - d) / 2).clamp(max=1e6)[:, None]
-            total = total + weight * value
-            mass = mass + weight
+            if any(shift):
+                d, value = self.compare(self._beside(found, shift))
+                weight = torch.exp((least - d) / 2).clamp(max=1e6)[:, None]
+                total, mass = total + weight * value, mass + weight
         return total / mass
 
     def _beside(self, found: Tensor, shift: Sequence[int]) -> Tensor:
         """What the neighbour at `shift` found, moved back by it; a place's own where it has no neighbour."""
         scale = self._scale
         step = int(ravel([torch.tensor(s) for s in shift], scale.canvas))
-        slot = scale.slot[(scale.places + step).clamp(0, len(scale.slot) - 1)]
-        return torch.where(slot < 0, found, (found[slot] - step).clamp(0, len(scale.row) - 1))
+        slot = scale.slot[self._clamp(scale.places + step)]
+        return torch.where(slot < 0, found, self._clamp(found[slot] - step))
 
     def _better(self, least: Tensor, found: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
         d, _ = self.compare(tried)
         return torch.minimum(least, d), torch.where(d < least, tried, found)
 
+    def _clip(self, b: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(b, -self._shifts), self._shifts)
+
+    def _clamp(self, position: Tensor) -> Tensor:
+        return position.clamp(0, len(self._scale.row) - 1)
+
+
+def _turned(x: Tensor, turn: Tensor) -> Tensor:
+    """x (C, *axes) in other axes of its channels, the columns of `turn`."""
+    return torch.einsum("cd,c...->d...", turn, x)
+
 
 def _gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
-    """(K) the mean square distance of each exemplar to the nearest of some others, summed over channels."""
+    """g (K): the mean square distance to the nearest of some other exemplars, summed over channels."""
     p = scale.exemplars.flatten(1)
-    generator = torch.Generator().manual_seed(seed)
-    some = torch.randperm(len(p), generator=generator)[:among]
-    gaps = []
-    for i, part in enumerate(torch.split(p, 1 << 12)):
-        d = part.square().sum(1)[:, None] - 2 * part @ p[some].T + p[some].square().sum(1)
-        d[some[None] == torch.arange(len(part))[:, None] + (i << 12)] = math.inf
+    some = torch.randperm(len(p), generator=torch.Generator().manual_seed(seed))[:among].to(p.device)
+    squares, gaps = p.square().sum(1), []
+    for mine in torch.split(torch.arange(len(p), device=p.device), 1 << 12):
+        d = squares[mine, None] - 2 * p[mine] @ p[some].T + squares[some]
+        d[mine[:, None] == some] = math.inf
         gaps.append(d.amin(1).clamp(min=0) / scale.exemplars.shape[2])
-    return torch.cat(gaps)
+    gap = torch.cat(gaps)
+    return torch.where(gap.isfinite(), gap, 0.0)

@@ -17,9 +17,6 @@ __all__ = ["Scale", "blocks", "pad", "pool", "pyramid", "ravel", "unravel"]
 
 Sizes = tuple[int, ...]
 
-FEWEST = 100
-"""Exemplars that a level needs to be worth reading, unless it is the finest."""
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -42,6 +39,11 @@ class Scale:
     slot: Tensor
     noisy: Tensor
     inside: Tensor
+
+    @property
+    def pairs(self) -> int:
+        """Comparisons of every place with every exemplar."""
+        return len(self.places) * len(self.position)
 
     def patches(self, y: Tensor) -> Tensor:
         """(N, C, P) the patches of y (C, *axes) around the places."""
@@ -70,8 +72,8 @@ class Scale:
 def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -> tuple[list[Scale], Tensor]:
     """The levels, finest first, and the finest canvas (C, *axes).
 
-    `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved. A level with fewer than `FEWEST` exemplars, and all
-    coarser ones, are left out. Raises ValueError when not one patch was seen in full.
+    `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved. A level with fewer exemplars than a patch
+    has elements, and all coarser ones, are left out. Raises ValueError when not one patch was seen in full.
     """
     halvings = [max(int(math.log2(size / (2 * patch))), 0) if size > 2 * patch else 0 for size in x_0.shape[1:]]
     unit = [2**count for count in halvings]
@@ -87,7 +89,7 @@ def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -
     for level in range(max(halvings) + 1):
         size = tuple(c // f for c, f in zip(canvas.shape[1:], factor, strict=True))
         scale = _scale(sources, hidden, size, factor, patch)
-        if len(scale.position) < (FEWEST if scales else 1):
+        if len(scale.position) < (patch ** len(unit) if scales else 1):
             break
         scales.append(scale)
         step = tuple(1 + (count > level) for count in halvings)
@@ -105,7 +107,7 @@ def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: S
     axes = tuple(sources[0].shape[1:])
     exemplars, position, start = [], [], 0
     for x, unseen in zip(sources, hidden, strict=True):
-        everywhere = unravel(torch.arange(unseen.numel()), x.shape[1:])
+        everywhere = unravel(torch.arange(unseen.numel(), device=x.device), x.shape[1:])
         seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
         at = [a[seen] for a in everywhere]
         exemplars.append(_windows(x, patch, at))
@@ -122,8 +124,8 @@ def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: S
 
 def _inverse(position: Tensor, canvas: Sizes) -> Tensor:
     """(canvas) the index in `position` of each element of the canvas, −1 where it is not there."""
-    inverse = torch.full((math.prod(canvas),), -1)
-    inverse[position] = torch.arange(len(position))
+    inverse = torch.full((math.prod(canvas),), -1, device=position.device)
+    inverse[position] = torch.arange(len(position), device=position.device)
     return inverse
 
 
@@ -153,7 +155,7 @@ def pool(y: Tensor, block: Sizes) -> Tensor:
 
 def blocks(y: Tensor, block: Sizes, position: Tensor, canvas: Sizes) -> Tensor:
     """(K, C, B) the blocks of y (C, *axes), B elements each, at the positions on the coarser canvas."""
-    inner = unravel(torch.arange(math.prod(block)), block)
+    inner = unravel(torch.arange(math.prod(block), device=y.device), block)
     outer = unravel(position, canvas)
     at = [o[:, None] * b + i for o, b, i in zip(outer, block, inner, strict=True)]
     return y.flatten(1)[:, ravel(at, y.shape[1:])].transpose(0, 1)

@@ -1,15 +1,16 @@
 """The U-Net of Stable Diffusion, SDXL and DeepFloyd IF as a `Network`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from alm_image.priors.network import ClassifierFree, Evaluate, Unguided
-from alm_image.priors.pipeline import prepare_network
+from alm_image.priors.pipeline import prepare_network, refuse_channels
 from alm_image.priors.text import Embedding
 
-__all__ = ["ConditionalUNet", "evaluators"]
+__all__ = ["ConditionalUNet", "check_unet", "evaluators"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,19 @@ class ConditionalUNet:
         return out.to(x.dtype)
 
 
-def evaluators(unet: Any, scale: float, attention: str | None) -> tuple[Evaluate, Evaluate]:
-    """The network without and with classifier-free guidance; at scale 1 they are one, and cost one row."""
-    prepare_network(unet, attention)
-    if unet.config.get("time_cond_proj_dim") is not None:
+def check_unet(config: Mapping[str, Any], channels: int, family: str) -> None:
+    """Raises ValueError for a U-Net made for something else than noisy states of so many channels, from its config."""
+    refuse_channels(config["in_channels"], channels, family)
+    if config.get("time_cond_proj_dim") is not None:
         raise ValueError(
             "this U-Net is distilled to few steps with its guidance inside (a latent consistency model), which has no "
             "score to complete with: give the model that it was distilled from"
         )
+
+
+def evaluators(unet: Any, scale: float, attention: str | None) -> tuple[Evaluate, Evaluate]:
+    """The network without and with classifier-free guidance; at scale 1 they are one, and cost one row."""
+    prepare_network(unet, attention)
     network = ConditionalUNet(unet)
     plain = Unguided(network)
     return plain, plain if scale == 1 else ClassifierFree(network, scale)

@@ -6,11 +6,12 @@ import torch
 
 from alm_image.priors.bound import bound_of
 from alm_image.priors.codec import PixelCodec
-from alm_image.priors.conditional_unet import evaluators
+from alm_image.priors.conditional_unet import check_unet, evaluators
+from alm_image.priors.files import component_config
 from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior
 from alm_image.priors.options import Options
-from alm_image.priors.pipeline import load_pipeline, place, refuse_channels
+from alm_image.priors.pipeline import load_pipeline, place
 from alm_image.priors.text import PipelineText
 
 __all__ = ["load"]
@@ -23,6 +24,7 @@ def load(folder: Path, options: Options) -> NetworkPrior:
     """The prior of an IF stage I folder. Raises ValueError."""
     if options.vae_tiling:
         raise ValueError("DeepFloyd IF works in pixels and has no VAE to tile: leave vae_tiling out")
+    check_unet(component_config(folder, "unet"), 3, "DeepFloyd IF stage I")
     without = {
         "safety_checker": None,
         "feature_extractor": None,
@@ -31,7 +33,6 @@ def load(folder: Path, options: Options) -> NetworkPrior:
     }
     pipe = load_pipeline("IFPipeline", folder, options, torch.bfloat16, without)
     config = pipe.unet.config
-    refuse_channels(config.in_channels, 3, "DeepFloyd IF stage I")
     scale = options.scale(GUIDANCE)
     plain, guided = evaluators(pipe.unet, scale, options.attention)
     place(pipe, options)

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from alm_image.priors.extras import diffusers, quiet
 
-__all__ = ["component", "component_classes", "local_folder", "read_json"]
+__all__ = ["component", "component_classes", "component_config", "local_folder", "read_json"]
 
 
 def local_folder(name: str | Path, variant: str | None) -> Path:
@@ -17,7 +18,7 @@ def local_folder(name: str | Path, variant: str | None) -> Path:
     folder = Path(name).expanduser()
     if folder.exists():
         return folder
-    hint = "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name"
+    hint = "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name; 'emoji' is always there"
     if str(name).count("/") > 1 or str(name).startswith((".", "/", "~")):
         raise FileNotFoundError(f"there is no model folder {name}: {hint}")
     pipeline = diffusers().DiffusionPipeline
@@ -25,7 +26,7 @@ def local_folder(name: str | Path, variant: str | None) -> Path:
         with quiet():
             return Path(pipeline.download(str(name), variant=variant))
     except Exception as error:  # the hub's client raises many kinds: offline, gated, unknown, a bad name
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        reason = shorten(str(error), 100, placeholder=" …")
         raise FileNotFoundError(
             f"model {str(name)!r} was not found locally nor on the hub ({type(error).__name__}: {reason}): {hint}"
         ) from error
@@ -52,6 +53,14 @@ def component_classes(folder: Path) -> dict[str, str]:
     raise FileNotFoundError(
         f"{folder} holds no model: wanted model_index.json, unet/config.json, or a guided-diffusion .pt file"
     )
+
+
+def component_config(folder: Path, name: str) -> dict[str, Any]:
+    """A component's config, to refuse what does not fit before any weights are read. Raises ValueError."""
+    path = component(folder, name) / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} has no {name}/config.json: fetch the model again")
+    return read_json(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

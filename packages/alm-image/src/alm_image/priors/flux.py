@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from alm_image.priors.codec import VaeCodec
+from alm_image.priors.files import component_config
 from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior, Unguided
 from alm_image.priors.options import Options
@@ -80,12 +81,14 @@ class FluxText:
 
 def load(folder: Path, options: Options) -> NetworkPrior:
     """The prior of a FLUX.1 folder. Raises ValueError."""
-    without = {"image_encoder": None, "feature_extractor": None}
-    pipe = load_pipeline("FluxPipeline", folder, options, torch.bfloat16, without)
-    transformer, distilled = pipe.transformer, bool(pipe.transformer.config.guidance_embeds)
-    refuse_channels(transformer.config.in_channels, PATCH**2 * pipe.vae.config.latent_channels, "FLUX")
+    config, vae = (component_config(folder, name) for name in ("transformer", "vae"))
+    distilled = bool(config["guidance_embeds"])
+    refuse_channels(config["in_channels"], PATCH**2 * vae["latent_channels"], "FLUX")
     if not distilled and options.guidance not in (None, 1):
         raise ValueError(f"this FLUX model (schnell) has no guidance, got {options.guidance}: leave guidance out")
+    without = {"image_encoder": None, "feature_extractor": None}
+    pipe = load_pipeline("FluxPipeline", folder, options, torch.bfloat16, without)
+    transformer = pipe.transformer
     prepare_network(transformer, options.attention)
     codec = VaeCodec(pipe.vae, options.device, tiling=options.vae_tiling)
     place(pipe, options)

@@ -1,5 +1,6 @@
 """From an id or a path to a prior: the files say which family it is."""
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from alm_image.priors.base import ImagePrior
 from alm_image.priors.exemplar import Exemplar
 from alm_image.priors.files import component_classes, local_folder
+from alm_image.priors.network import NetworkPrior
 from alm_image.priors.options import Options, as_device, as_dtype
 
 __all__ = ["FAMILIES", "family_of", "load_prior"]
@@ -58,8 +60,8 @@ def load_prior(
     if str(id_or_path) == "exemplar":
         return Exemplar.from_options(options)
     path = _shipped(str(id_or_path)) or local_folder(id_or_path, variant)
-    prior: ImagePrior = import_module(f"alm_image.priors.{family_of(path)}").load(path, options)
-    return prior
+    load: Callable[[Path, Options], NetworkPrior] = import_module(f"alm_image.priors.{family_of(path)}").load
+    return load(path, options)
 
 
 def family_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -73,5 +74,5 @@ def refuse_channels(found: int, wanted: int, family: str) -> None:
 
 def _unloadable(folder: Path, options: Options, error: Exception) -> ValueError:
     which = f" in variant {options.variant!r}" if options.variant else ""
-    reason = str(error).strip().splitlines()[0]
+    reason = shorten(str(error), 200, placeholder=" …")
     return ValueError(f"the model in {folder}{which} cannot be loaded: {reason}")

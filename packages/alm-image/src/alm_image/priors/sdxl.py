@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from alm_image.priors.codec import VaeCodec
-from alm_image.priors.conditional_unet import evaluators
+from alm_image.priors.conditional_unet import check_unet, evaluators
+from alm_image.priors.files import component_classes, component_config
 from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior
 from alm_image.priors.options import Options
-from alm_image.priors.pipeline import load_pipeline, place, refuse_channels
+from alm_image.priors.pipeline import load_pipeline, place
 from alm_image.priors.text import Condition
 
 __all__ = ["load"]
@@ -43,11 +44,12 @@ class TwoTexts:
 
 def load(folder: Path, options: Options) -> NetworkPrior:
     """The prior of an SDXL folder. Raises ValueError."""
+    if "text_encoder" not in component_classes(folder):
+        raise ValueError(f"{folder} holds the SDXL refiner, which only ends what the base began: give the base model")
+    unet, vae = (component_config(folder, name) for name in ("unet", "vae"))
+    check_unet(unet, vae["latent_channels"], "SDXL")
     without = {"feature_extractor": None, "image_encoder": None, "add_watermarker": False}
     pipe = load_pipeline("StableDiffusionXLPipeline", folder, options, torch.float16, without)
-    if pipe.text_encoder is None:
-        raise ValueError(f"{folder} holds the SDXL refiner, which only ends what the base began: give the base model")
-    refuse_channels(pipe.unet.config.in_channels, pipe.vae.config.latent_channels, "SDXL")
     codec = VaeCodec(pipe.vae, options.device, tiling=options.vae_tiling)
     scale = options.scale(GUIDANCE)
     plain, guided = evaluators(pipe.unet, scale, options.attention)

@@ -5,11 +5,12 @@ from pathlib import Path
 import torch
 
 from alm_image.priors.codec import VaeCodec
-from alm_image.priors.conditional_unet import evaluators
+from alm_image.priors.conditional_unet import check_unet, evaluators
+from alm_image.priors.files import component_config
 from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior
 from alm_image.priors.options import Options
-from alm_image.priors.pipeline import load_pipeline, place, refuse_channels
+from alm_image.priors.pipeline import load_pipeline, place
 from alm_image.priors.text import PipelineText
 
 __all__ = ["load"]
@@ -20,9 +21,10 @@ GUIDANCE = 7.5
 
 def load(folder: Path, options: Options) -> NetworkPrior:
     """The prior of a Stable Diffusion folder. Raises ValueError."""
+    unet, vae = (component_config(folder, name) for name in ("unet", "vae"))
+    check_unet(unet, vae["latent_channels"], "Stable Diffusion")
     without = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     pipe = load_pipeline("StableDiffusionPipeline", folder, options, torch.float16, without)
-    refuse_channels(pipe.unet.config.in_channels, pipe.vae.config.latent_channels, "Stable Diffusion")
     codec = VaeCodec(pipe.vae, options.device, tiling=options.vae_tiling)
     scale = options.scale(GUIDANCE)
     plain, guided = evaluators(pipe.unet, scale, options.attention)
