@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import alm_image
 import diffusers
 import pytest
 import torch
@@ -84,9 +85,27 @@ def test_an_unusable_scheduler_is_named(folder: Folder, tmp_path: Path, change: 
         ("distilled", "distilled to few steps.*give the model that it was distilled from"),
     ],
 )
-def test_a_fine_tune_for_something_else_is_refused(folder: Folder, name: str, said: str) -> None:
+def test_a_fine_tune_for_something_else_is_refused_before_its_weights_are_read(
+    folder: Folder, tmp_path: Path, name: str, said: str
+) -> None:
+    shutil.copytree(folder(name), tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
     with pytest.raises(ValueError, match=said):
-        load_prior(folder(name))
+        load_prior(tmp_path / "model")
+
+
+def test_keys_that_an_old_config_lacks_are_the_classes_defaults(folder: Folder, tmp_path: Path) -> None:
+    shutil.copytree(folder("stable_diffusion"), tmp_path / "model")
+    for name, keys in {
+        "unet": ("in_channels", "time_cond_proj_dim"),
+        "vae": ("latent_channels", "scaling_factor"),
+    }.items():
+        path = tmp_path / "model" / name / "config.json"
+        config = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value for key, value in config.items() if key not in keys}))
+    old, new = load_prior(tmp_path / "model"), load_prior(folder("stable_diffusion"))
+    x, level = torch.ones(1, 4, 8, 8), new.schedule(4).levels[1]
+    found = [p.predict(x, level, (p.condition("a boat", "", 64, 64),)).eps for p in (old, new)]
+    assert torch.equal(*found)
 
 
 def test_an_unknown_family_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
@@ -256,6 +275,15 @@ def test_attention_slicing_is_offered_where_the_network_has_it(folder: Folder) -
     torch.testing.assert_close(*found, atol=1e-5, rtol=1e-5)
     with pytest.raises(ValueError, match="attention='slicing' is not offered by FluxTransformer2DModel"):
         load_prior(folder("flux_dev"), attention="slicing")
+
+
+@pytest.mark.skipif(
+    not (Path(alm_image.__file__).parent / "models" / "emoji").is_dir(), reason="the emoji model is not there yet"
+)
+def test_the_shipped_model_loads_by_its_name() -> None:
+    prior = load_prior("emoji")
+    x = torch.zeros(1, *prior.state_shape(prior.size, prior.size))
+    assert bool(torch.isfinite(prior.predict(x, prior.schedule(10).levels[5], None).x0).all())
 
 
 def test_the_shipped_model_is_named_when_it_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

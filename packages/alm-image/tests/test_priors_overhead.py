@@ -19,7 +19,8 @@ def test_the_benchmark_replays_the_runs_own_calls(tmp_path: Path) -> None:
     assert {"date", "commit", "cpu", "torch"} <= results["environment"].keys()
     assert [row["model"] for row in results["rows"]] == ["emoji", "stable-diffusion-1.5"]
     for row in results["rows"]:
-        assert row["calls"] == 2 * row["steps"]
+        # Two a step; where the last one ends clean there is nothing to climb there, and one call less.
+        assert 2 * row["steps"] - 1 <= row["calls"] <= 2 * row["steps"]
         assert row["ratio"] > 0
         assert 0 < row["outside"] < 1
         assert 0.5 < row["memory_ratio"] < 2

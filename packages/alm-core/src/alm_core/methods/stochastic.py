@@ -3,7 +3,9 @@
 At each level underdamped Langevin moves of the hole (BAOAB; Leimkuhler and Matthews 2013), X_t drawn anew for each,
 with E = X_t (1 − M) + Y_t M and v ~ N(0, I) at first:
 
-    v ← v − τ ε(E)  (half of it the first time);   v' = c v + √(1 − c²) z;   Y_t ← E + M ⊙ s_t τ/2 (v + v');   v ← v'
+    v ← v − τ ε(E);   v' = c v + √(1 − c²) z;   Y_t ← E + M ⊙ s_t τ/2 (v + v');   v ← v'
+
+(the first time, when v is not yet in step with Y_t, v ← v − τ/2 ε(E + M ⊙ s_t τ/4 v)),
 
 then an ancestral step whose noise passes through the network too, so that what x̂_0 leaves open is not lost:
 
@@ -64,14 +66,14 @@ class StochasticALM(Method):
             return self._descend(y_t, at, 1.0)
         mask, x_t = at.observed.mask, at.observed.x_t
         moves = self.late if at.count - at.index <= max(round(at.count * self.last), 1) else self.early
-        v, kick = at.noise(1), self.move / 2
+        v, kick, ahead = at.noise(1), self.move / 2, self.move / 4
         for k in range(moves):
             e_t = blend(x_t(k), y_t, mask)
-            (of_e,) = at.predict(e_t)
+            (of_e,) = at.predict(e_t + mask * (at.t.s * ahead) * v)
             v = v - kick * of_e.eps
             carried = self.inertia * v + sqrt(1 - self.inertia**2) * at.noise(2 + k)
             y_t = e_t + mask * at.t.s * (self.move / 2) * (v + carried)
-            v, kick = carried, self.move
+            v, kick, ahead = carried, self.move, 0.0
         return self._descend(blend(x_t(moves), y_t, mask), at, mask)
 
     def _descend(self, e_t: Tensor, at: Step, mask: Tensor | float) -> Tensor:

@@ -1,5 +1,6 @@
 """What lies in a model's folder: which family, and where its parts are."""
 
+import inspect
 import json
 from pathlib import Path
 from textwrap import shorten
@@ -18,7 +19,10 @@ def local_folder(name: str | Path, variant: str | None) -> Path:
     folder = Path(name).expanduser()
     if folder.exists():
         return folder
-    hint = "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name; 'emoji' is always there"
+    hint = (
+        "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name; "
+        "'emoji' comes with the package"
+    )
     if str(name).count("/") > 1 or str(name).startswith((".", "/", "~")):
         raise FileNotFoundError(f"there is no model folder {name}: {hint}")
     pipeline = diffusers().DiffusionPipeline
@@ -56,11 +60,17 @@ def component_classes(folder: Path) -> dict[str, str]:
 
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:
-    """A component's config, to refuse what does not fit before any weights are read. Raises ValueError."""
+    """A component's config, to refuse what does not fit before any weights are read. Raises ValueError.
+
+    What an old file leaves out is the default of its class in diffusers.
+    """
     path = component(folder, name) / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} has no {name}/config.json: fetch the model again")
-    return read_json(path)
+    given = read_json(path)
+    cls = getattr(diffusers(), str(given.get("_class_name")), None)
+    known = inspect.signature(cls.__init__).parameters if cls else {}
+    return {**{key: each.default for key, each in known.items()}, **given}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from alm_image.priors.bound import bound_of
 from alm_image.priors.codec import PixelCodec
 from alm_image.priors.extras import diffusers
-from alm_image.priors.files import component, read_json
+from alm_image.priors.files import component, component_config, read_json
 from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior, Unguided
 from alm_image.priors.options import Options
@@ -37,9 +37,10 @@ def load(folder: Path, options: Options) -> NetworkPrior:
     """The prior of a folder with a U-Net (in `unet/` or at the root) and a scheduler config. Raises ValueError."""
     options.check_single("pixel U-Net")
     scheduler = _scheduler(folder)
+    grid = grid_of(scheduler)
+    refuse_channels(component_config(folder, "unet")["in_channels"], 3, "pixel U-Net")
     unet = load_unet(component(folder, "unet"), options, torch.float32)
     config = unet.config
-    refuse_channels(config.in_channels, 3, "pixel U-Net")
     prepare_network(unet, options.attention)
     network = Unguided(PixelNetwork(unet))
     size = config.sample_size
@@ -48,7 +49,7 @@ def load(folder: Path, options: Options) -> NetworkPrior:
     return NetworkPrior(
         plain=network,
         guided=network,
-        grid=grid_of(scheduler),
+        grid=grid,
         codec=PixelCodec(config.in_channels, options.device),
         text=ClassText(config.num_class_embeds, options.device) if config.num_class_embeds else NoText("pixel U-Net"),
         device=options.device,
