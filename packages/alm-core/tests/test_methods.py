@@ -183,6 +183,15 @@ def test_the_step_loses_less_than_half_of_the_variance_that_ddpm_loses() -> None
     assert (ours[3], ddpm[3]) == pytest.approx((1, 1), abs=0.02)
 
 
+def test_syncsde_pulls_all_the_way_from_the_pure_noise_of_a_flow() -> None:
+    """a_t = 0, where γ is infinite."""
+    t, s = Level(1.0, 0.0, 1.0), Level(0.9, 0.1, 0.9)
+    observed = Observed(row(M), lambda k: row(x_t(k)))
+    at = Step(t, s, 0, 10, 1.0, True, lambda *xs: (), lambda y: Prediction(0.3 * y, y), lambda k: row(z(k)), observed)
+    by_hand = [0.1 * 0.3 * Y[i] + 0.9 * Y[i] - (1 - M[i]) * (Y[i] - X[i]) for i in range(3)]
+    assert SyncSDE().step(row(Y), at)[0].tolist() == pytest.approx(by_hand)
+
+
 LONG = Schedule(
     tuple(
         Level(float(i), math.sqrt(1 - v * v), v)

@@ -23,10 +23,15 @@ class Fake:
     broken: float = -1.0
     fixed_size: bool = False
     windowed: bool = True
+    smallest: int = 32
     guidance: float = 1.0
     guided_rows: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     defaults: Defaults = field(default_factory=lambda: Defaults(4, ALM(), FixedNoise()))
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.smallest, self.size
 
     def given(self, x_0: Tensor, mask: Tensor) -> Prior:
         return self

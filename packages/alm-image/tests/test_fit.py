@@ -39,10 +39,10 @@ def test_a_large_hole_is_resized_to_the_model_or_tiled() -> None:
     assert bool((covered == 1).all())
 
 
-def test_a_small_picture_is_enlarged_for_a_network_but_not_for_a_prior_of_one_canvas() -> None:
+def test_a_small_picture_is_enlarged_only_for_a_model_that_wants_it() -> None:
     mask = hole(20, 24, 4, 4, 6, 6)
     assert max(fit(Fake(size=32, multiple=1), mask).size) == 32
-    assert fit(Fake(size=32, multiple=1, windowed=False), mask).size == (20, 24)
+    assert fit(Fake(size=32, multiple=1, smallest=1), mask).size == (20, 24)
 
 
 def test_a_model_of_one_size_gets_it() -> None:

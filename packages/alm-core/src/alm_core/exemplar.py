@@ -1,10 +1,10 @@
 """The exemplar prior: the score of a patch density whose exemplars were seen, with no weights and no download.
 
-A patch y of the noisy sample, elements q around a place, has the density of the exemplars p_k, each blurred by h and
-shifted as a whole, in each principal axis of the channels, by what suits it best of b ~ N(0, τ²), |b| ≤ τ:
+A patch y of the noisy sample, elements q around a place, has the density of the exemplars p_k, each blurred by h and, at
+the finest level, shifted in each principal axis of the channels by what suits it best of b ~ N(0, τ²), |b| ≤ 3τ:
 
     p(y) = Σ_k π_k max_b N(y; p_k + b, diag 1/w) N(b; 0, τ²),     1/w_q = h² + M_q σ²,   σ = s/a
-    b_k  = clamp( Σ_q w_q d_q / (Σ_q w_q + τ⁻²), ±τ ),            d = y − p_k
+    b_k  = clamp( Σ_q w_q d_q / (Σ_q w_q + τ⁻²), ±3τ ),           d = y − p_k
     D_k  = Σ_q w_q d_q² − 2 b_k Σ_q w_q d_q + b_k² (Σ_q w_q + τ⁻²)
     x̂_0  = Σ_k ω_k (p_k + b_k) at the centre,    ω_k ∝ π_k exp(−D_k/2),     2 log π_k = ρ g_k Σ_q M_q w_q
 
@@ -135,7 +135,8 @@ class _Density:
         if shown.shape[1] == 0:
             raise ValueError("nothing was observed to take exemplars from: give examples")
         variance, self._turn = torch.linalg.eigh(torch.cov(shown, correction=0).view(len(x_0), len(x_0)))
-        self._shifts = shift * (variance / variance[-1].clamp(min=1e-9)).clamp(1e-9, 1).sqrt()
+        self._shifts = shift * (variance / variance[-1].clamp(min=1e-9)).clamp(1e-9, 1) ** 0.25
+        self._fixed = torch.full_like(self._shifts, 1e-9)
         turned = [_turned(x, self._turn) for x in (self._x_0, *(e.to(x_0) for e in examples))]
         self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch)
         self._rare = [rarity * _gaps(scale, seed) for scale in self._scales]
@@ -158,7 +159,9 @@ class _Density:
 
         def at(i: int) -> _Matcher:
             y_i = pool(finest, scales[i].factor)
-            return _Matcher(scales[i], y_i, noise[i], self._bandwidth, self._shifts, self._rare[i])
+            return _Matcher(
+                scales[i], y_i, noise[i], self._bandwidth, self._shifts if i == 0 else self._fixed, self._rare[i]
+            )
 
         slot, inner, block = scales[0].parents(scales[read])
         if first == read:
@@ -181,7 +184,7 @@ class _Matcher:
     """The N patches of y around the places of one level, to be compared with its K exemplars."""
 
     def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, shifts: Tensor, rare: Tensor) -> None:
-        self._scale, self._shifts, self._rare = scale, shifts, rare
+        self._scale, self._most, self._rare = scale, 3 * shifts, rare
         self._q = scale.patches(y)
         self._w = scale.inside / (bandwidth**2 + scale.noisy * sigma**2)
         self._noisy = (self._w * scale.noisy).sum(1)
@@ -211,8 +214,8 @@ class _Matcher:
             wq = w[:, None] * q
             d = (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ squares
             for c in range(p.shape[1]):
-                sums, tau = wq[:, c].sum(1, keepdim=True) - w @ p[:, c].T, float(self._shifts[c])
-                b = (sums / total[:, c, None]).clamp(-tau, tau)
+                sums, most = wq[:, c].sum(1, keepdim=True) - w @ p[:, c].T, float(self._most[c])
+                b = (sums / total[:, c, None]).clamp(-most, most)
                 d += b * (b * total[:, c, None] - 2 * sums)
             yield d - noisy[:, None] * self._rare, q, w, total
 
@@ -265,7 +268,7 @@ class _Matcher:
         return torch.minimum(least, d), torch.where(d < least, tried, found)
 
     def _clip(self, b: Tensor) -> Tensor:
-        return torch.minimum(torch.maximum(b, -self._shifts), self._shifts)
+        return torch.minimum(torch.maximum(b, -self._most), self._most)
 
     def _clamp(self, position: Tensor) -> Tensor:
         return position.clamp(0, len(self._scale.row) - 1)

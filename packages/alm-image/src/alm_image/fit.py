@@ -64,11 +64,10 @@ def fit(prior: ImagePrior, mask: Tensor, *, tile: bool = False) -> Fit:
         return Fit(crop, size, grid(size, prior.size, stride, outward_from=middle) if prior.windowed else ())
     side = max(prior.size, round(need * CONTEXT))
     crop = _around(centre, (side, side), (height, width), prior.multiple)
-    scale = prior.size / max(crop[2:])
-    if not prior.windowed:  # a network wants pictures of the size that it was trained on; such a prior does not
-        scale = min(scale, 1.0)
     if prior.fixed_size:
         return Fit(crop, (prior.size, prior.size))
+    least, greatest = prior.sides
+    scale = min(max(max(crop[2:]), least), greatest) / max(crop[2:])
     return Fit(crop, _multiples((crop[2] * scale, crop[3] * scale), prior.multiple))
 
 

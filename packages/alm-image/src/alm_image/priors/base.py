@@ -43,6 +43,10 @@ class ImagePrior(Prior, Protocol):
         """The side in pixels of the square pictures that the model was trained on."""
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """The least and the greatest length in pixels of the longer side that it works well at: for networks `size`."""
+
+    @property
     def multiple(self) -> int:
         """Heights and widths in pixels must be multiples of this."""
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 import torch
-from alm_core import ALM, Conditions, FixedNoise, Level, Prediction, Prior, Schedule
-from alm_core.exemplar import ExemplarPrior
+from alm_core import Conditions, FreshNoise, Level, Prediction, Prior, Schedule
+from alm_core.exemplar import METHOD, ExemplarPrior
 from torch import Tensor
 
 from alm_image.priors.base import Defaults
@@ -23,13 +23,14 @@ class Exemplar:
 
     examples: tuple[Tensor, ...] = ()
     size: int = 512
+    sides: tuple[int, int] = (1, 1024)
     multiple: int = 1
     fixed_size: bool = False
     windowed: bool = False
     guidance: float = 1.0
     guided_rows: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), FixedNoise()))
+    defaults: Defaults = field(default_factory=lambda: Defaults(30, METHOD, FreshNoise()))
 
     @staticmethod
     def from_options(options: Options) -> "Exemplar":
@@ -58,7 +59,7 @@ class Exemplar:
 
     def schedule(self, steps: int, height: int | None = None, width: int | None = None) -> Schedule:
         """Even in log σ: pixels need many levels where texture forms."""
-        return Schedule.log_sigma(steps)
+        return ExemplarPrior.schedule(steps)
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The pixels'."""

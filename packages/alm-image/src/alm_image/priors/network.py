@@ -94,6 +94,11 @@ class NetworkPrior:
         """See `Prior`."""
         return self.guided.rows
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """See `ImagePrior`."""
+        return self.size, self.size
+
     def given(self, x_0: Tensor, mask: Tensor) -> Prior:
         """See `ImagePrior`: the network itself."""
         return self
