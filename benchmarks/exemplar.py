@@ -9,7 +9,9 @@ Navier–Stokes fills (radius 5) and scikit-image's biharmonic one:
 
 - sharpness: mean gradient magnitude inside the hole over that of a ring around it;
 - seam: mean |difference| of neighbours across the hole's border over that of neighbours outside, nearby;
-- Lite0 distance to the true picture on the square around the hole (`lite0.py`).
+- Lite0 distance to the true picture on the box around the hole (`lite0.py`), place by place;
+- pooled Lite0 distance: the same features averaged over the box before they are compared. The first wants every
+  thing where it was, which nobody can know, and forgives blur; the second wants the same stuff, wherever it lies.
 
 The truth's own sharpness and seam stand beside them. Seconds are of one run, after one that is not counted.
 """
@@ -41,7 +43,7 @@ BUNDLED = (
     *("ihc", "moon", "motorcycle_left", "retina", "rocket"),
 )
 NAMES = ("telea", "navier_stokes", "biharmonic", "exemplar")
-Array = NDArray[np.float32]
+Row = dict[str, object]
 
 
 def photographs(folders: list[Path], only: list[str]) -> list[Path]:
@@ -133,11 +135,18 @@ def around(m: Tensor, margin: int) -> tuple[slice, ...]:
     return (slice(None), *(slice(max(int(a[0]) - margin, 0), int(a[-1]) + margin + 1) for a in at))
 
 
+@torch.no_grad()
+def pooled(lite0: Lite0, a: Tensor, b: Tensor) -> float:
+    """The squared difference of mean features, averaged over stages."""
+    pairs = zip(lite0._features(a), lite0._features(b), strict=True)
+    return float(torch.stack([(x.mean((2, 3)) - y.mean((2, 3))).square().sum() for x, y in pairs]).mean())
+
+
 def to_bytes(x: Tensor) -> NDArray[np.uint8]:
     return np.asarray(((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
 
 
-def measure(path: Path, size: int, seed: int, lite0: Lite0, pictures: Path | None) -> list[dict[str, object]]:
+def measure(path: Path, size: int, seed: int, lite0: Lite0, pictures: Path | None) -> list[Row]:
     """A row for each fill of one photograph."""
     x, m = load(path, size), hole(path.stem, size)
     fills: dict[str, Callable[[], Tensor]] = {
@@ -165,6 +174,7 @@ def measure(path: Path, size: int, seed: int, lite0: Lite0, pictures: Path | Non
                 "seam": seam(y, m),
                 "seam_truth": seam(x, m),
                 "lite0": float(lite0(y[box][None], x[box][None])),
+                "lite0_pooled": pooled(lite0, y[box][None], x[box][None]),
             }
         )
     if pictures:
@@ -184,14 +194,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write masked | fills | truth of each here")
     args = parser.parse_args()
     lite0 = Lite0()
-    rows: list[dict[str, object]] = []
-    print("photo              fill            seconds  sharpness (truth)  seam (truth)  Lite0")
+    rows: list[Row] = []
+    print("photo              fill            seconds  sharpness (truth)  seam (truth)  Lite0   pooled")
     for path in photographs(args.photos, args.only):
         for row in measure(path, args.size, args.seed, lite0, args.pictures):
             rows.append(row)
             print(
                 "{photo:18s} {fill:15s} {seconds:7.1f}  {sharpness:9.2f} ({sharpness_truth:.2f})   "
-                "{seam:6.2f} ({seam_truth:.2f})  {lite0:.4f}".format(**row),
+                "{seam:6.2f} ({seam_truth:.2f})  {lite0:.4f}  {lite0_pooled:.4f}".format(**row),
                 flush=True,
             )
     summary = summarise(rows)
@@ -201,29 +211,27 @@ def main() -> None:
         write_results(args.json, size=args.size, seed=args.seed, tuned=TUNED, summary=summary, rows=rows)
 
 
-def summarise(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Over photographs: medians, the mean Lite0 distance with its standard error, and how often it is the least."""
-    least = {
-        photo: min((r for r in rows if r["photo"] == photo), key=lambda r: float(str(r["lite0"])))["fill"]
-        for photo in {r["photo"] for r in rows}
-    }
-    lines: list[dict[str, object]] = []
+def summarise(rows: list[Row]) -> list[Row]:
+    """Over photographs: medians, mean distances with standard errors, and on how many each fill's is the least."""
+    photos = sorted({str(row["photo"]) for row in rows})
+    lines: list[Row] = []
     for name in NAMES:
-        of = {
-            key: [float(str(r[key])) for r in rows if r["fill"] == name]
-            for key in ("seconds", "sharpness", "seam", "lite0")
-        }
-        lines.append(
-            {
-                "fill": name,
-                "photos": len(least),
-                "best_lite0": sum(fill == name for fill in least.values()),
-                "lite0_mean": round(mean(of["lite0"]), 4),
-                "lite0_error": round(float(np.std(of["lite0"]) / len(least) ** 0.5), 4),
-                **{f"{key}_median": round(median(of[key]), 3) for key in ("seconds", "sharpness", "seam")},
-            }
-        )
+        line: Row = {"fill": name, "photos": len(photos)}
+        for key in ("seconds", "cpu_seconds", "sharpness", "seam"):
+            line[f"{key}_median"] = round(median(_values(rows, name, key)), 3)
+        for key in ("lite0", "lite0_pooled"):
+            mine = _values(rows, name, key)
+            others = [_values(rows, other, key) for other in NAMES if other != name]
+            line[f"{key}_mean"] = round(mean(mine), 4)
+            line[f"{key}_error"] = round(float(np.std(mine) / len(mine) ** 0.5), 4)
+            line[f"{key}_least"] = sum(all(v < o[i] for o in others) for i, v in enumerate(mine))
+        lines.append(line)
     return lines
+
+
+def _values(rows: list[Row], name: str, key: str) -> list[float]:
+    """One number a photograph of the fill `name`, in the order of the rows."""
+    return [float(str(row[key])) for row in rows if row["fill"] == name]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """The exemplar prior: the score of a patch density whose exemplars were seen, with no weights and no download.
 
-A patch y of the noisy sample, elements q around a place, has the density of the exemplars p_k, each blurred by h and, at
-the finest level, shifted in each principal axis of the channels by what suits it best of b ~ N(0, τ²), |b| ≤ 3τ:
+A patch y of the noisy sample, elements q around a place, has the density of the exemplars p_k, each blurred by h and,
+at the finest level, shifted in each principal axis of the channels by what suits it best of b ~ N(0, τ²), |b| ≤ 3τ:
 
-    p(y) = Σ_k π_k max_b N(y; p_k + b, diag 1/w) N(b; 0, τ²),     1/w_q = h² + M_q σ²,   σ = s/a
+    p(y) = Σ_k π_k max_b N(y; p_k + b, diag 1/w) N(b; 0, τ²),     w_q = u_q / (h² + M_q σ²),   σ = s/a
     b_k  = clamp( Σ_q w_q d_q / (Σ_q w_q + τ⁻²), ±3τ ),           d = y − p_k
     D_k  = Σ_q w_q d_q² − 2 b_k Σ_q w_q d_q + b_k² (Σ_q w_q + τ⁻²)
     x̂_0  = Σ_k ω_k (p_k + b_k) at the centre,    ω_k ∝ π_k exp(−D_k/2),     2 log π_k = ρ g_k Σ_q M_q w_q
 
-Noise is only where M = 1: the sample's observed part counts as it is, so the score is conditional on what
-surrounds a hole. g_k, the mean square distance of an exemplar to its nearest other, makes up for what a rare patch
-must miss a noisy one by: without it smooth patches, which are near everything, win everywhere and blur.
+u_q falls from the centre of the patch. Noise is only where M = 1: the sample's observed part counts as it is, so the
+score is conditional on what surrounds a hole. g_k, the mean square distance of an exemplar to its nearest other, makes
+up for what a rare patch must miss a noisy one by: without it smooth patches, which are near everything, win everywhere
+and blur.
 
 At noise σ only scales averaged until their noise is small tell exemplars apart, so σ picks a level of a pyramid: y
 and p_k are compared there, and x̂_0 takes the block of the finest level that lies under the exemplar. Where exemplars
@@ -32,8 +33,10 @@ from alm_core.schedule import Level, Schedule
 
 __all__ = ["METHOD", "ExemplarPrior"]
 
-METHOD = RePaint(4)
+METHOD = RePaint(8)
 """How best to sample with it, with a `FreshNoise` reference: deterministic methods keep the accidents of high noise."""
+
+TEMPER = 8.0
 
 
 class ExemplarPrior:
@@ -61,9 +64,9 @@ class ExemplarPrior:
         patch: int = 7,
         bandwidth: float = 0.02,
         shift: float = 0.04,
-        rarity: float = 0.4,
+        rarity: float = 0.2,
         clear: float = 0.15,
-        pairs: int = 1 << 23,
+        pairs: int = 1 << 21,
         seed: int = 0,
     ) -> None:
         if not 3 <= x_0.ndim <= 5:
@@ -186,7 +189,7 @@ class _Matcher:
     def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, shifts: Tensor, rare: Tensor) -> None:
         self._scale, self._most, self._rare = scale, 3 * shifts, rare
         self._q = scale.patches(y)
-        self._w = scale.inside / (bandwidth**2 + scale.noisy * sigma**2)
+        self._w = scale.weight / (bandwidth**2 + scale.noisy * sigma**2)
         self._noisy = (self._w * scale.noisy).sum(1)
         self._total = self._w.sum(1, keepdim=True) + shifts**-2
 
@@ -246,13 +249,17 @@ class _Matcher:
         return found
 
     def mean(self, found: Tensor) -> Tensor:
-        """x̂_0 (N, C) over the exemplars that a place and its neighbours found, moved along."""
+        """x̂_0 (N, C) over the exemplars that a place and its neighbours found, moved along.
+
+        They are mixed at `TEMPER` times the temperature, which smooths the borders between pieces copied from
+        different parts and nothing else: inside a piece all of them are the same exemplar.
+        """
         least, total = self.compare(found)
         mass = torch.ones_like(total[:, :1])
         for shift in product((0, -1, 1), repeat=len(self._scale.canvas)):
             if any(shift):
                 d, value = self.compare(self._beside(found, shift))
-                weight = torch.exp((least - d) / 2).clamp(max=1e6)[:, None]
+                weight = torch.exp((least - d) / (2 * TEMPER)).clamp(max=1e6)[:, None]
                 total, mass = total + weight * value, mass + weight
         return total / mass
 

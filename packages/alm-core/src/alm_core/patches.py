@@ -25,7 +25,8 @@ class Scale:
     `axes` are the sample's at this level, `canvas` the canvas's, `factor` the block of the finest level that one
     element averages. `exemplars` is (K, C, P), `position` (K) where their centres lie, `row` (canvas) the inverse
     of it, −1 where there is none; `places` (N) and `slot` (canvas) likewise. `noisy` (N, P) is the share of each
-    element of a place's patch that is unobserved, `inside` (N, P) is 1 where it lies inside the sample.
+    element of a place's patch that is unobserved; `weight` (N, P) is what the element counts: a Gaussian around the
+    place, a quarter of the patch wide and 1 in the mean, and 0 outside the sample.
     """
 
     axes: Sizes
@@ -38,7 +39,7 @@ class Scale:
     places: Tensor
     slot: Tensor
     noisy: Tensor
-    inside: Tensor
+    weight: Tensor
 
     @property
     def pairs(self) -> int:
@@ -117,9 +118,10 @@ def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: S
     here = unravel(places, canvas)
     noisy = _windows(hidden[0], patch, here)[:, 0]
     inside = _windows(torch.ones_like(hidden[0]), patch, here, outside=0.0)[:, 0]
+    weight = inside * _bell(patch, len(axes)).to(inside)
     where = torch.cat(position)
     row, slot = _inverse(where, canvas), _inverse(places, canvas)
-    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, inside)
+    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, weight)
 
 
 def _inverse(position: Tensor, canvas: Sizes) -> Tensor:
@@ -127,6 +129,15 @@ def _inverse(position: Tensor, canvas: Sizes) -> Tensor:
     inverse = torch.full((math.prod(canvas),), -1, device=position.device)
     inverse[position] = torch.arange(len(position), device=position.device)
     return inverse
+
+
+def _bell(patch: int, n: int) -> Tensor:
+    """(P) a Gaussian on n axes, a quarter of the patch wide, 1 in the mean."""
+    line = torch.exp(-(((torch.arange(patch) - patch // 2) / (patch / 4)) ** 2) / 2)
+    bell = line
+    for _ in range(n - 1):
+        bell = (bell[:, None] * line).flatten()
+    return bell / bell.mean()
 
 
 def _windows(y: Tensor, patch: int, at: Sequence[Tensor], outside: float | None = None) -> Tensor:

@@ -44,11 +44,11 @@ class StochasticALM(Method):
     """
 
     early: int = 1
-    late: int = 11
-    last: float = 0.1
+    late: int = 6
+    last: float = 0.2
     move: float = 1.4
     inertia: float = 0.6
-    spread: float = 1.0
+    spread: float = 0.5
     clean: bool = True
 
     def __post_init__(self) -> None:
