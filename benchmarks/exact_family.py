@@ -1,9 +1,10 @@
 """The exact benchmark on many instances: those of the repository, and random ones that nothing was tuned on.
 
-    ./run bench exact_family [--first 1000] [--count 16] [--results benchmarks/results/0.1.0]
+    ./run bench exact_family [--first 1000] [--count 16] [--random-only] [--results benchmarks/results/0.1.0]
 
 Writes exact-<name>.json for each named instance and exact-family.json for the random ones, with the machine and the
-versions beside, and prints how the methods compare with the targets.
+versions beside, and prints how the methods compare with the targets. The random ones leave out `alm-50`, whose 5,050
+evaluations a sample are most of the time.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def targets(rows: list[Row]) -> dict[str, float]:
     return {
         "alm_over_syncsde": gap["alm"] / gap["syncsde"],
         "alm_over_no_delta": gap["alm"] / gap["alm-no-delta"],
-        "alm_over_50_inner": gap["alm"] / gap["alm-50"],
+        **({"alm_over_50_inner": gap["alm"] / gap["alm-50"]} if "alm-50" in gap else {}),
         "stochastic_over_repaint": abs(gap["stochastic-alm"] / gap["repaint-10"]),
         "stochastic_over_repaint_ancestral": abs(gap["stochastic-alm"] / gap["repaint-10-ancestral"]),
         "stochastic_gap": gap["stochastic-alm"],
@@ -51,15 +52,16 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1000, help="seed of the first random instance")
     parser.add_argument("--count", type=int, default=16, help="how many random instances")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "0.1.0")
+    parser.add_argument("--random-only", action="store_true", help="leave out the named instances")
     given = parser.parse_args()
-    for each in NAMED:
+    for each in [] if given.random_only else NAMED:
         rows = run(each, METHODS)
         write_results(given.results / f"exact-{each['name']}.json", instance=each["name"], rows=rows)
         print(each["name"], {key: round(value, 3) for key, value in targets(rows).items()}, flush=True)
     family = []
     for seed in range(given.first, given.first + given.count):
         about = random_instance(seed)
-        rows = run(about, METHODS)
+        rows = run(about, [name for name in METHODS if name != "alm-50"])
         short = {key: about[key] for key in ("grid", "kernel", "length_scale", "jitter")}
         short |= {"modes": len(about["weights"]), "hole": sum(about["mask"]), "schedule": about["schedule"]["kind"]}
         family.append({"seed": seed, **short, "targets": targets(rows), "rows": rows})

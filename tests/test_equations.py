@@ -25,6 +25,7 @@ from alm_core import (
     SyncSDE,
     sample,
 )
+from alm_core.reference import Recorded
 from torch import Tensor
 
 Y = [0.7, -0.4, 1.3]
@@ -249,13 +250,21 @@ def test_fresh_noise_is_another_draw_for_each_level_and_number() -> None:
     torch.testing.assert_close(x(0, 1), x(0, 1))
 
 
+def test_a_recorded_trajectory_is_given_back() -> None:
+    states = tuple(row([float(i), 2.0, -1.0]) for i in range(3))
+    x = trajectory(Recorded(states), Noise.batch(3, 1))
+    assert [x(i, 5)[0, 0].item() for i in range(3)] == [0.0, 1.0, 2.0]
+    with pytest.raises(ValueError, match="a state for each of 3 levels"):
+        trajectory(Recorded(states[:2]), Noise.batch(3, 1))
+
+
 def test_inversion_carries_the_masked_source_up_the_levels() -> None:
     x = trajectory(Inversion(), Noise.batch(3, 1))
     top, middle, clean = LEVELS.levels
     source = [X_0[i] * (1 - M[i]) for i in range(3)]
-    # The clean end is predicted as if at the last noisy level.
+    # The clean end's ε̂ is predicted as if at the last noisy level; its x̂_0 is itself.
     e = eps(source)
-    at_middle = [middle.a * (source[i] - middle.s * e[i]) / middle.a + middle.s * e[i] for i in range(3)]
+    at_middle = [middle.a * (source[i] - clean.s * e[i]) / clean.a + middle.s * e[i] for i in range(3)]
     e = eps(at_middle)
     at_top = [top.a * (at_middle[i] - middle.s * e[i]) / middle.a + top.s * e[i] for i in range(3)]
     assert x(2, 0)[0].tolist() == pytest.approx(source)
@@ -271,4 +280,5 @@ def test_inversion_costs_a_call_a_step_and_the_others_none() -> None:
         counted = Counted(Network())
         sample(counted, LEVELS, noise=five, x_0=row(X_0), mask=row(M), method=SyncSDE(), reference=reference)
         assert counted.calls == calls * LEVELS.steps
-        assert counted.rows == 5 * (calls + 1) * LEVELS.steps
+        # Two guided rows a sample and step; equal rows are inverted once.
+        assert counted.rows == (5 * 2 + calls - 1) * LEVELS.steps

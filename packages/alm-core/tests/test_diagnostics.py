@@ -20,7 +20,7 @@ MASK[..., 1:4, 2:4] = 1
 def states(schedule: Schedule, method: ALM | SyncSDE) -> list[Tensor]:
     """Y_t at every level."""
     found = [NOISE.draw((1, 5, 6), 0)]
-    sample(EXACT, schedule, noise=NOISE, x_0=GIVEN, mask=MASK, method=method, on_step=lambda p: found.append(p.y))
+    sample(EXACT, schedule, noise=NOISE, x_0=GIVEN, mask=MASK, method=method, on_step=lambda p: found.append(p.y()))
     return found
 
 

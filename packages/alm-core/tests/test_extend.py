@@ -7,6 +7,7 @@ from alm_core import (
     Counted,
     FixedNoise,
     FreshNoise,
+    Independent,
     Inversion,
     Method,
     Noise,
@@ -146,3 +147,64 @@ def test_progress_counts_to_the_end(prior: Prior, schedule: Schedule) -> None:
             on_step=lambda p, seen=seen: seen.append((p.index, p.count)),
         )
         assert seen == [(i + 1, count) for i in range(count)]
+
+
+def test_nothing_is_read_of_the_hole(prior: Prior, schedule: Schedule) -> None:
+    x_0, mask = torch.randn(1, 2, 8), torch.zeros(1, 1, 8)
+    mask[..., 3:5] = 0.4
+    missing = torch.where(mask > 0, torch.nan, x_0)
+    noise, window = Noise.batch(1, 2), [Slice((0,), (8,))]
+    assert torch.equal(
+        sample(prior, schedule, x_0=x_0, mask=mask, noise=noise),
+        sample(prior, schedule, x_0=missing, mask=mask, noise=noise),
+    )
+    assert torch.equal(
+        extend(prior, schedule, window, x_0, mask, noise=noise),
+        extend(prior, schedule, window, missing, (mask > 0).float(), noise=noise),
+    )
+
+
+def test_equal_rows_are_inverted_once(prior: Prior, schedule: Schedule) -> None:
+    x_0, mask = torch.randn(1, 2, 8), torch.zeros(1, 1, 8)
+    mask[..., 3:5] = 1
+    counted = Counted(prior)
+    sample(counted, schedule, x_0=x_0, mask=mask, noise=Noise.batch(1, 5), method=SyncSDE(), reference=Inversion())
+    assert counted.rows == schedule.steps * (5 * counted.guided_rows + 1)
+    conditions = tuple(float(i) for i in range(5))
+    arguments = {"x_0": x_0, "mask": mask, "method": SyncSDE(), "reference": Inversion()}
+    batch = sample(prior, schedule, noise=Noise.batch(1, 5), conditions=conditions, **arguments)
+    alone = sample(prior, schedule, noise=Noise.batch(4, 1), conditions=(3.0,), **arguments)
+    torch.testing.assert_close(batch[3:4], alone)
+
+
+def test_wrong_sizes_are_refused(prior: Prior, schedule: Schedule) -> None:
+    with pytest.raises(ValueError, match="one for each of 2 seeds: got 3"):
+        sample(prior, schedule, x_0=torch.zeros(3, 2, 8), mask=torch.ones(1, 1, 8), noise=Noise.batch(0, 2))
+    with pytest.raises(ValueError, match="broadcastable"):
+        sample(prior, schedule, x_0=torch.zeros(1, 2, 8), mask=torch.ones(1, 1, 7), noise=Noise.batch(0, 2))
+    with pytest.raises(ValueError, match="got 1 for 3"):
+        extend(
+            prior, schedule, ONE[0], torch.zeros(ONE[1]), torch.ones(ONE[1]), noise=Noise.batch(0, 1), conditions=[None]
+        )
+
+
+def test_the_preview_of_ddim_is_its_prediction_and_time_starts_at_one(prior: Prior, schedule: Schedule) -> None:
+    states, previews, times = [], [], []
+
+    class Watch(Independent):
+        def step(self, y_t, at):  # type: ignore[no-untyped-def]
+            times.append(at.time)
+            states.append(at.predict_guided(y_t).x0)
+            return super().step(y_t, at)
+
+    sample(
+        prior,
+        schedule,
+        shape=(2, 6),
+        noise=Noise.batch(0, 2),
+        method=Watch(),
+        on_step=lambda p: previews.append(p.x0()),
+    )
+    for predicted, preview in zip(states[:-1], previews[:-1], strict=True):
+        torch.testing.assert_close(preview, predicted, rtol=1e-3, atol=1e-3)
+    assert times == pytest.approx([level.t / schedule.levels[0].t for level in schedule.levels[:-1]])

@@ -171,6 +171,12 @@ def test_an_existing_output_is_replaced_only_when_asked(job: list[str], tmp_path
     assert run(job, "--model", "fake", "--overwrite") == 0
 
 
+def test_jpeg_tells_what_it_changed(job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job[5] = f"{tmp_path}/out.jpg"
+    assert run(job, "--model", "fake", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kept_error"] > 0
+
+
 def test_outpaint_and_wide_run(job: list[str], tmp_path: Path) -> None:
     assert cli.main(["outpaint", job[1], "--right", "16", "-o", f"{tmp_path}/o.png", "--model", "fake"]) == 0
     arguments = ["wide", "--width", "128", "--height", "32", "--loop", "-o", f"{tmp_path}/w.png", "--model", "fake"]

@@ -71,7 +71,7 @@ def test_transparent_parts_of_a_mask_are_kept_parts() -> None:
     assert read_mask(mask, read_picture(picture("RGB", (2, 1)))).flatten().tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(("value", "reason"), [(0, "empty"), (255, "full")])
+@pytest.mark.parametrize(("value", "reason"), [(0, "empty"), (255, "full"), (90, "full")])
 def test_an_empty_or_full_mask_is_refused(value: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         read_mask(Image.new("L", (7, 5), value), read_picture(picture("RGB")))

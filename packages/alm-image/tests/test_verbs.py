@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from alm_core import NotFiniteError, SyncSDE
+from alm_core import FixedNoise, FreshNoise, NotFiniteError, StochasticALM, SyncSDE
 from alm_image import Gaussian, Hard, Poisson, inpaint, outpaint, wide
 from alm_image.blend import Blend
 from alm_image.complete import run
 from fakes import Fake
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 wide_module = import_module("alm_image.wide")
 RANDOM = np.random.default_rng(1)
@@ -50,12 +51,63 @@ def test_the_hole_gets_what_the_prior_makes() -> None:
     assert float(inside.mean()) == pytest.approx((0.5 + 1) * 127.5, abs=6)
 
 
+class Mixing(Fake):
+    """A codec that mixes neighbouring pixels, as an autoencoder does."""
+
+    def encode(self, pixels):  # type: ignore[no-untyped-def]
+        return super().encode(avg_pool2d(pixels, 9, 1, 4))
+
+
 def test_what_stands_in_the_hole_does_not_matter() -> None:
     one = picture()
     other = one.copy()
     other.paste(picture(size=(18, 16)), (12, 9))
-    first, second = (inpaint(image, mask(), prior=Fake()).images[0] for image in (one, other))
+    method = SyncSDE(strength=50)
+    first, second = (inpaint(image, mask(), prior=Mixing(), method=method).images[0] for image in (one, other))
     assert np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_colours_under_full_transparency_are_not_taken_for_content() -> None:
+    one = picture("RGBA")
+    alpha = Image.new("L", one.size, 255)
+    alpha.paste(0, (0, 0, 10, 44))
+    one.putalpha(alpha)
+    other = one.copy()
+    other.paste((255, 0, 255, 0), (0, 0, 10, 44))
+    first, second = (np.asarray(inpaint(i, mask(), prior=Mixing()).images[0]) for i in (one, other))
+    assert np.array_equal(first[:, 10:], second[:, 10:])
+
+
+@pytest.mark.parametrize("grey", [40, 192])
+def test_a_soft_edge_is_mixed_when_pasting_and_whole_for_the_sampler(grey: int) -> None:
+    hard, soft = mask(), mask()
+    soft.paste(grey, (12, 9, 18, 25))
+    source = picture()
+    full, part = (
+        np.asarray(inpaint(source, m, prior=Fake(), blend=Hard()).images[0]).astype(float) for m in (hard, soft)
+    )
+    expected = np.asarray(source)[9:25, 12:18] * (1 - grey / 255) + full[9:25, 12:18] * (grey / 255)
+    assert np.abs(part[9:25, 12:18] - expected).max() <= 1
+
+
+def test_stochastic_methods_are_given_fresh_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    complete_module = import_module("alm_image.complete")
+    sampler = complete_module.sample
+    monkeypatch.setattr(complete_module, "sample", lambda *a, **k: seen.append(k["reference"]) or sampler(*a, **k))
+    inpaint(picture(), mask(), prior=Fake(), method=StochasticALM(), steps=2)
+    inpaint(picture(), mask(), prior=Fake(), steps=2)
+    assert seen == [FreshNoise(), FixedNoise()]
+
+
+def test_the_result_tells_its_seed() -> None:
+    assert inpaint(picture(), mask(), prior=Fake(), seed=11, steps=2).seed == 11
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1])
+def test_a_seed_that_fits_no_integer_is_refused(seed: int) -> None:
+    with pytest.raises(ValueError, match="63 bits"):
+        inpaint(picture(), mask(), prior=Fake(), seed=seed)
 
 
 def test_variant_n_of_a_batch_is_what_its_seed_gives_alone() -> None:
@@ -115,6 +167,48 @@ def test_a_wide_picture_keeps_the_given_one_in_its_middle() -> None:
     assert np.array_equal(np.asarray(result.images[0])[:, 44:84], np.asarray(source))
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "LA"])
+def test_a_wide_picture_keeps_its_mode(mode: str) -> None:
+    source = picture(mode, (40, 32))
+    image = wide(source, width=128, height=32, prior=Fake(), blend=Hard(), steps=3).images[0]
+    assert image.mode == mode
+    assert np.array_equal(np.asarray(image)[:, 44:84], np.asarray(source))
+
+
+@pytest.mark.parametrize("size", [(128, 32), (300, 32)])
+def test_a_picture_that_leaves_nothing_to_make_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="leaves nothing to make in 128"):
+        wide(picture(size=size), width=128, height=32, prior=Fake())
+
+
+def test_a_very_tall_picture_is_placed_all_the_same() -> None:
+    assert wide(picture(size=(2, 200)), width=64, height=32, prior=Fake(), steps=2).images[0].size == (64, 32)
+
+
+def test_a_prior_of_one_canvas_loops_through_the_given_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is given is rolled so that the seam lies within the picture, and the result is rolled back."""
+    masks: list[np.ndarray] = []
+    monkeypatch.setattr(wide_module, "run", lambda *a, **k: masks.append(a[1].numpy()) or run(*a, **k))
+    source = picture(size=(40, 32))
+    prior = Fake(windowed=False)
+    image = wide(source, width=128, height=32, loop=True, prior=prior, blend=Hard(), steps=2).images[0]
+    assert np.array_equal(np.asarray(image)[:, 44:84], np.asarray(source))
+    assert (masks[0][..., [0, -1]] == 0).all()
+
+
+def test_the_overlap_rule_reaches_the_windows() -> None:
+    one, other = (
+        np.asarray(wide(width=128, height=32, prior=Fake(), later_on_top=flag, steps=4).images[0])
+        for flag in (False, True)
+    )
+    assert not np.array_equal(one, other)
+
+
+def test_windows_without_a_hole_are_not_sampled() -> None:
+    result = outpaint(picture(size=(160, 160)), right=8, prior=Fake(), method=SyncSDE(), steps=2)
+    assert result.evaluations <= 2 * 8
+
+
 def test_a_looped_picture_has_a_window_across_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[int] = []
     monkeypatch.setattr(wide_module, "run", lambda *a, **k: starts.extend(w.start[1] for w in a[2]) or run(*a, **k))
@@ -150,6 +244,7 @@ def test_memory_does_not_depend_on_the_width_but_on_the_windows_together() -> No
         ({"width": 16}, "at least"),
         ({"stride": 33}, "stride"),
         ({"stride": 40}, "at most"),
+        ({"width": 32, "loop": True}, "looped"),
     ],
 )
 def test_sizes_that_do_not_suit_the_model_are_refused(options: dict[str, int], reason: str) -> None:

@@ -14,7 +14,7 @@ from alm_core.methods import (
 )
 from alm_core.reference import FixedNoise, FreshNoise, Inversion, Reference
 
-__all__ = ["METHODS", "REFERENCES", "method_named", "reference_named", "suited_reference"]
+__all__ = ["METHODS", "REFERENCES", "method_named", "reference_named"]
 
 METHODS: dict[str, type[Method]] = {
     "alm": ALM,
@@ -27,7 +27,11 @@ METHODS: dict[str, type[Method]] = {
 }
 """Every method, by name."""
 
-REFERENCES: dict[str, type[Reference]] = {"inversion": Inversion, "fixed": FixedNoise, "fresh": FreshNoise}
+REFERENCES: dict[str, type[FixedNoise] | type[FreshNoise] | type[Inversion]] = {
+    "inversion": Inversion,
+    "fixed": FixedNoise,
+    "fresh": FreshNoise,
+}
 """Every choice of X_t, by name."""
 
 
@@ -51,8 +55,3 @@ def reference_named(name: str) -> Reference:
     if name not in REFERENCES:
         raise ValueError(f"unknown reference {name!r}: wanted one of {', '.join(REFERENCES)}")
     return REFERENCES[name]()
-
-
-def suited_reference(method: Method, otherwise: Reference) -> Reference:
-    """The reference for a method where the caller names none: fresh noise where its theory draws X_t anew."""
-    return FreshNoise() if isinstance(method, StochasticALM | RePaint | Replacement) else otherwise

@@ -9,7 +9,6 @@ A small D for a slightly changed mask M' says that ε(E) sees the whole and not 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -61,7 +60,7 @@ def mask_deviation(
         found.append(float((_norm(of_other.eps - of_e.eps) / _norm(of_e.eps)).mean()))
         return inner.step(y_t, at)
 
-    stepped = _stepped(step)
+    stepped = _Watched(step)
     sample(prior, schedule, noise=noise, x_0=x_0, mask=mask, method=stepped, reference=reference, conditions=conditions)
     return found
 
@@ -99,7 +98,7 @@ def delta_norms(
         found.append(DeltaNorms(float(torch.stack(norms).mean()), float(torch.stack(differences).mean())))
         return replace(inner, off_last=1.0).step(y_t, at)
 
-    stepped = _stepped(step)
+    stepped = _Watched(step)
     sample(prior, schedule, noise=noise, x_0=x_0, mask=mask, method=stepped, reference=reference, conditions=conditions)
     return found
 
@@ -124,15 +123,15 @@ def boundary_noise(mask: Tensor, *, noise: Noise, strength: float = 0.5, radius:
     return (mask + strength * band * noise.draw(mask.shape[1:])).clamp(0, 1)
 
 
-class _Stepped:
+@dataclass(frozen=True)
+class _Watched(Method):
     """A step as a method, for this module alone: it watches a run from inside and changes nothing."""
 
-    def __init__(self, step: Callable[[Tensor, Step], Tensor]) -> None:
-        self.step = step
+    watched: Callable[[Tensor, Step], Tensor]
 
-
-def _stepped(step: Callable[[Tensor, Step], Tensor]) -> Method:
-    return cast(Method, _Stepped(step))
+    def step(self, y_t: Tensor, at: Step) -> Tensor:
+        """As watched."""
+        return self.watched(y_t, at)
 
 
 def _norm(x: Tensor) -> Tensor:

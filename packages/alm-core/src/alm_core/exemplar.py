@@ -37,6 +37,7 @@ METHOD = RePaint(8)
 """How best to sample with it, with a `FreshNoise` reference: deterministic methods keep the accidents of high noise."""
 
 TEMPER = 8.0
+"""What D is divided by where copied pieces meet: elements of a patch are not independent, as the density takes them."""
 
 
 class ExemplarPrior:

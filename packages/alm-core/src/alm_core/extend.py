@@ -7,18 +7,18 @@ recorded states of the earlier ones, is the same computation.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from alm_core.choices import suited_reference
 from alm_core.methods import ALM, Method, Observed
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prior, rows_of
 from alm_core.reference import FixedNoise, Reference, Trajectory
-from alm_core.sample import INITIAL, Progress, Run, preview
+from alm_core.sample import INITIAL, Progress, Run, given_part, preview, suited_reference
 from alm_core.schedule import Schedule
-from alm_core.window import Window, coverage
+from alm_core.window import Window
 
 __all__ = ["extend"]
 
@@ -55,8 +55,9 @@ def extend(
     Raises ValueError when a part of the mask lies in no window, and as `sample` does.
     """
     rows = len(noise.seeds)
-    x_0 = x_0.float().expand(rows, *x_0.shape[1:])
-    mask = mask.to(x_0).expand_as(x_0)
+    x_0, mask = given_part(x_0, mask, rows)
+    if conditions is not None and len(conditions) != len(windows):
+        raise ValueError(f"one entry of conditions a window is wanted: got {len(conditions)} for {len(windows)}")
     with torch.no_grad():
         canvas_noise = noise.draw(x_0.shape[1:], INITIAL)
         method = method or ALM()
@@ -66,20 +67,22 @@ def extend(
         for i, window in enumerate(windows):
             prompt = rows_of(conditions[i] if conditions else None, rows)
             views.append(work.view(window, x_0, mask, covered, noise.child(WINDOW, i), prompt))
-            covered = torch.maximum(covered, coverage(window, covered))
+            covered = window.write(covered, torch.ones_like(views[-1].hole[:1]))
         if bool(((mask > 0) & (covered == 0)).any()):
             raise ValueError("a part of what is to be generated lies in no window: add windows or lower the stride")
         pieces = [v.window.read(canvas_noise) if shared_noise else v.noise.draw(v.shape, INITIAL) for v in views]
         run = work.lockstep if lockstep else work.sequential
-        return work.compose(views, run(views, pieces, torch.zeros_like(x_0)), x_0)
+        canvas = x_0.expand(rows, *x_0.shape[1:])
+        return work.compose(views, run(views, pieces, torch.zeros_like(canvas)), canvas)
 
 
 @dataclass(frozen=True)
 class _View:
     """A window and what does not change in it.
 
-    `above` is where earlier windows cover the canvas; the rest are pieces: `hole`, the window's part of the mask;
-    `unseen`, what of it earlier windows leave; `given`, the clean given part, and `trajectory`, its X_t.
+    All are pieces: `above`, where earlier windows cover it; `hole`, its part of the mask; `unseen`, what of the hole
+    earlier windows leave; `given`, the clean given part, and `trajectory`, its X_t. `observes` says whether anything
+    is given or made by an earlier window: else it is sampled freely.
     """
 
     window: Window
@@ -90,16 +93,12 @@ class _View:
     trajectory: Trajectory | None
     noise: Noise
     conditions: Conditions
+    observes: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one piece."""
         return tuple(self.given.shape[1:])
-
-    @property
-    def observes(self) -> bool:
-        """Whether anything in the window is given or made by an earlier one: else it is sampled freely."""
-        return bool((self.unseen < 1).any())
 
     def x_t(self, index: int, draw: int, seen: Tensor) -> Tensor:
         """X_t: the given part, and for the rest what is `seen` of the earlier windows."""
@@ -129,8 +128,10 @@ class _Work:
         if bool((hole < 1).any()):
             run = Run(self.prior, self.schedule, self.method, conditions, noise, tuple(given.shape[1:]))
             trajectory = run.trajectory(given, hole, self.reference)
-        unseen = hole * (1 - window.read(covered))
-        return _View(window, covered, hole, unseen, given, trajectory, noise, conditions)
+        above = window.read(covered)
+        unseen = (hole * (1 - above)).expand(len(noise.seeds), *hole.shape[1:])
+        observes = bool((unseen < 1).any())
+        return _View(window, above, hole, unseen, given, trajectory, noise, conditions, observes)
 
     def lockstep(self, views: list[_View], pieces: list[Tensor], blank: Tensor) -> list[Tensor]:
         """All windows, level by level: those that observe nothing in batches of their own."""
@@ -189,8 +190,9 @@ class _Work:
 
     def lay(self, view: _View, piece: Tensor, canvas: Tensor) -> Tensor:
         """The canvas with the piece of the next window, on top or below what lies there already."""
-        laid = view.window.write(canvas, piece)
-        return laid if self.later_on_top else laid + view.above * (canvas - laid)
+        if not self.later_on_top:
+            piece = torch.where(view.above > 0, view.window.read(canvas), piece)
+        return view.window.write(canvas, piece)
 
     def compose(self, views: list[_View], pieces: list[Tensor], canvas: Tensor) -> Tensor:
         """All pieces on a canvas."""
@@ -210,5 +212,13 @@ class _Work:
     ) -> None:
         """Tells the callback, which alone needs the canvas at this level."""
         if self.on_step:
-            y_t, y_s = self.compose(views, before, blank), self.compose(views, after, blank)
-            self.on_step(Progress(done + 1, count, y_s, preview(y_t, y_s, self.schedule, index)))
+            y = partial(self.compose, views, after, blank)
+            x0 = partial(self.preview, views, before, after, blank, index)
+            self.on_step(Progress(done + 1, count, y, x0))
+
+    def preview(
+        self, views: list[_View], before: list[Tensor], after: list[Tensor], blank: Tensor, index: int
+    ) -> Tensor:
+        """The canvas that step `index` expects in the end."""
+        y_t, y_s = self.compose(views, before, blank), self.compose(views, after, blank)
+        return preview(y_t, y_s, self.schedule, index)

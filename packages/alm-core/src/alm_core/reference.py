@@ -16,7 +16,7 @@ from alm_core.noise import Noise
 from alm_core.prior import Prediction, ddim
 from alm_core.schedule import Level, Schedule
 
-__all__ = ["FixedNoise", "FreshNoise", "Inversion", "Reference", "Trajectory"]
+__all__ = ["FixedNoise", "FreshNoise", "Inversion", "Recorded", "Reference", "Trajectory"]
 
 Trajectory = Callable[[int, int], Tensor]
 """X_t at level `index`; the second argument numbers the draws at that level."""
@@ -28,7 +28,7 @@ class Reference(Protocol):
     """A choice of X_t."""
 
     def start(self, x_0: Tensor, mask: Tensor, schedule: Schedule, predict: Predict, noise: Noise) -> Trajectory:
-        """The trajectory of the given part x_0 (rows, …) of which mask = 1 is unknown."""
+        """The trajectory of the given part x_0 (1 or rows, …) of which mask = 1 is unknown."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class FreshNoise:
 class Inversion:
     """DDIM inversion of the masked source, X_0 = x_0 (1 − M): the papers' choice, one evaluation a step.
 
-    The conditional prediction at the less noisy end of each step carries X up the schedule, from the last
-    level above clean. Unguided, as the papers' code runs it. Prefer `FixedNoise` where the inverted black hole
-    leaks into the picture, as attention lets it.
+    ε̂ of the conditional prediction at the less noisy end of each step carries X to its noisier end. Unguided, as the
+    papers' code runs it. The clean end, which no network was trained at, is predicted as if at the last level above.
+    Prefer `FixedNoise` where the inverted hole leaks into the sample, as attention lets it.
     """
 
     def start(self, x_0: Tensor, mask: Tensor, schedule: Schedule, predict: Predict, noise: Noise) -> Trajectory:
@@ -69,9 +69,24 @@ class Inversion:
         x = x_0 * (1 - mask)
         levels = schedule.levels
         states = [x] * len(levels)
-        # The network was trained at noisy levels: the clean end is predicted as if at the last of them.
         for index in range(schedule.steps - 1, -1, -1):
-            known = levels[min(index + 1, schedule.steps - 1)]
-            x = ddim(predict(x, known), levels[index])
+            eps = predict(x, levels[min(index + 1, schedule.steps - 1)]).eps
+            x = ddim(Prediction.from_eps(x, levels[index + 1], eps), levels[index])
             states[index] = x
         return lambda index, draw: states[index]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """X_t as it was recorded: `states` (rows, …) at every level of the schedule, noisiest first.
+
+    An earlier run's own trajectory, as windows in order use it. Raises ValueError on another number of states.
+    """
+
+    states: tuple[Tensor, ...]
+
+    def start(self, x_0: Tensor, mask: Tensor, schedule: Schedule, predict: Predict, noise: Noise) -> Trajectory:
+        """See `Reference`."""
+        if len(self.states) != len(schedule.levels):
+            raise ValueError(f"a state for each of {len(schedule.levels)} levels is wanted, got {len(self.states)}")
+        return lambda index, draw: self.states[index]

@@ -7,14 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from alm_core.choices import suited_reference
 from alm_core.methods import ALM, Method, Observed, Step
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, rows_of, stack
-from alm_core.reference import FixedNoise, Reference, Trajectory
+from alm_core.reference import FixedNoise, FreshNoise, Reference, Trajectory
 from alm_core.schedule import Level, Schedule
 
-__all__ = ["NotFiniteError", "Progress", "sample"]
+__all__ = ["NotFiniteError", "Progress", "sample", "suited_reference"]
 
 INITIAL, REFERENCE, METHOD = 0, 1, 2
 """Keys of the independent sources of noise of one sample."""
@@ -26,12 +25,15 @@ class NotFiniteError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback is told after each step: `index` of `count` done, the state there and a preview of x_0."""
+    """What a callback is told after each step: `index` of `count` are done.
+
+    `y()` is the state there and `x0()` a preview of x_0, made when asked for.
+    """
 
     index: int
     count: int
-    y: Tensor
-    x0: Tensor
+    y: Callable[[], Tensor]
+    x0: Callable[[], Tensor]
 
 
 def sample(
@@ -49,7 +51,8 @@ def sample(
 ) -> Tensor:
     """Samples y_0 given the observed part of x_0, float32 of shape (rows, …), one row a seed of `noise`.
 
-    `x_0` (rows or 1, …) and `mask`, broadcastable to it, 1 = to be generated, come together; without them `shape` is
+    `x_0` (rows or 1, …) and `mask`, broadcastable to it, above 0 where to be generated, come together (what stands in
+    the hole is not read, a soft mask is taken whole); without them `shape` is
     that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the
     method left it. `method` defaults to `ALM()`, `reference` to fixed noise, fresh for stochastic methods.
     `conditions` is one for all rows or one a row.
@@ -61,8 +64,7 @@ def sample(
     if (x_0 is None) != (mask is None) or (x_0 is None) == (shape is None):
         raise ValueError("give x_0 and mask together, or shape alone")
     if x_0 is not None and mask is not None:
-        x_0 = x_0.float().expand(rows, *x_0.shape[1:])
-        mask = mask.to(x_0).expand_as(x_0)
+        x_0, mask = given_part(x_0, mask, rows)
         shape = tuple(x_0.shape[1:])
     assert shape is not None
     method = method or ALM()
@@ -77,7 +79,9 @@ def sample(
             observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None
             y_t, y = y, run.step(y, index, observed)
             if on_step:
-                on_step(Progress(index + 1, schedule.steps, y, preview(y_t, y, schedule, index)))
+                on_step(
+                    Progress(index + 1, schedule.steps, partial(_same, y), partial(preview, y_t, y, schedule, index))
+                )
     return y
 
 
@@ -101,7 +105,7 @@ class Run:
             s=s,
             index=index,
             count=self.schedule.steps,
-            time=t.t / self.schedule.levels[0].t,
+            time=t.t / (self.schedule.levels[0].t or 1.0),
             flow=self.schedule.flow,
             predict=lambda *xs: self.predict(t, *xs),
             predict_guided=lambda x: self.prior.predict_guided(x, t, self.conditions),
@@ -123,12 +127,43 @@ class Run:
         return tuple(Prediction(*pair) for pair in zip(p.x0.chunk(len(xs)), p.eps.chunk(len(xs)), strict=True))
 
     def trajectory(self, x_0: Tensor, mask: Tensor, reference: Reference) -> Trajectory:
-        """X_t of the given part at each level, by the reference."""
+        """X_t of the given part at each level, by the reference; one row of it where all rows would be equal."""
+        conditions = self.conditions
+        if len(x_0) == 1 and conditions is not None:
+            if all(c is conditions[0] for c in conditions):
+                conditions = conditions[:1]
+            else:
+                x_0, mask = (x.expand(len(conditions), *x.shape[1:]) for x in (x_0, mask))
 
         def predict(x: Tensor, level: Level) -> Prediction:
-            return self.prior.predict(x, level, self.conditions)
+            return self.prior.predict(x, level, conditions)
 
         return reference.start(x_0, mask, self.schedule, predict, self.noise.child(REFERENCE))
+
+
+def given_part(x_0: Tensor, mask: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """x_0 (1 or rows, …), 0 in its hole whatever stood there, and M of its shape: 1 wherever the mask is above 0.
+
+    Raises ValueError when the sizes do not fit.
+    """
+    try:
+        hole = mask.to(x_0.device) > 0
+        x_0 = torch.where(hole, 0.0, x_0.float())
+    except RuntimeError:
+        sizes = f"{tuple(mask.shape)} for {tuple(x_0.shape)}"
+        raise ValueError(f"the mask must be broadcastable to x_0: got {sizes}") from None
+    if len(x_0) not in (1, rows):
+        raise ValueError(f"x_0 must have one row, or one for each of {rows} seeds: got {len(x_0)}")
+    return x_0, hole.float().expand_as(x_0)
+
+
+def suited_reference(method: Method, otherwise: Reference) -> Reference:
+    """The reference for a method where the caller names none: fresh noise where its theory draws X_t anew."""
+    return FreshNoise() if method.fresh_noise else otherwise
+
+
+def _same(y: Tensor) -> Tensor:
+    return y
 
 
 def preview(y_t: Tensor, y_s: Tensor, schedule: Schedule, index: int) -> Tensor:

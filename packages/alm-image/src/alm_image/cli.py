@@ -18,6 +18,7 @@ from alm_image.blend import Blend, Gaussian, Hard, Poisson
 from alm_image.complete import Result
 from alm_image.inpaint import inpaint
 from alm_image.io import check_output, read_mask, read_picture, save_image
+from alm_image.metrics import kept_error
 from alm_image.outpaint import outpaint
 from alm_image.priors import FAMILIES, ImagePrior, load_prior
 from alm_image.progress import PROGRESS, Preview, bar, previews, together
@@ -30,19 +31,21 @@ BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson":
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
     flags = _parser().parse_args(arguments)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         flags.run(flags)
     except (ValueError, OSError, ImportError) as error:
         print(f"alm-image: {error}", file=sys.stderr)
         return 2
     except (ArithmeticError, MemoryError) as error:
-        print(f"alm-image: {error}; nothing was written", file=sys.stderr)
+        print(f"alm-image: {error}; no result was written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("alm-image: interrupted; nothing was written", file=sys.stderr)
+        print("alm-image: interrupted; no result was written", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
@@ -131,7 +134,8 @@ def _outpaint(flags: argparse.Namespace) -> None:
 
 def _wide(flags: argparse.Namespace) -> None:
     names = ("width", "height", "stride", "first", "loop", "later_on_top")
-    _work(flags, wide, (flags.image,), {name: getattr(flags, name) for name in names}, False)
+    has_alpha = flags.image is not None and read_picture(flags.image).alpha is not None
+    _work(flags, wide, (flags.image,), {name: getattr(flags, name) for name in names}, has_alpha)
 
 
 def _work(
@@ -227,7 +231,8 @@ def _tell(flags: argparse.Namespace, result: Result, outputs: list[Path]) -> Non
             "seconds": round(result.seconds, 3),
             "codec_seconds": round(result.codec_seconds, 3),
             "seed": result.seed,
-            "kept_error": result.kept_error,
+            # Of what is in the files: JPEG changes kept pixels too.
+            "kept_error": max(kept_error(result.source, path, result.kept) for path in outputs),
             "band": result.band,
             "model": flags.model,
         }

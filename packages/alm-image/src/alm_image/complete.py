@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from alm_core import Counted, Method, Noise, Progress, Reference, Slice, extend, sample
-from alm_core.choices import suited_reference
 from alm_core.prior import Conditions
+from alm_core.sample import suited_reference
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -25,7 +26,7 @@ Preview = Callable[[int, int, Callable[[], Tensor]], None]
 """Told after each step: its number from 1, how many there are, and a function that makes the preview's pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The options that all verbs share; see `inpaint`."""
 
@@ -43,6 +44,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Checks ranges."""
+        if not -(2**63) <= self.seed < 2**63 - self.count:
+            raise ValueError(f"the seed must fit 63 bits, got {self.seed}")
         if self.count < 1:
             raise ValueError(f"count must be 1 or more, got {self.count}")
         if self.together < 1:
@@ -57,8 +60,9 @@ class Result:
 
     `images` has one picture a variant. `evaluations` is the number of network rows that one variant took, guided ones
     counted double, and `calls` the number of network calls. `kept_error` is the largest difference, in 8-bit levels,
-    between the source and the result where the blend leaves the source alone; `band` is how many pixels the blend
-    mixes. `seconds` is wall time without loading the model, of which `codec_seconds` went into encoding and decoding.
+    between the source and the result where the blend leaves the source alone, `kept` (height, width), before a file
+    format loses any; `source` is the source on the result's canvas. `band` is how many kept pixels the blend mixes.
+    `seconds` is wall time without loading the model, of which `codec_seconds` went into encoding and decoding.
     """
 
     images: list[Image.Image]
@@ -69,6 +73,8 @@ class Result:
     seed: int
     kept_error: int
     band: int
+    source: Picture
+    kept: NDArray[np.bool_]
 
 
 @dataclass
@@ -82,6 +88,8 @@ class Clock:
         start = time.perf_counter()
         with torch.no_grad():
             y = work(x)
+        if y.is_cuda:
+            torch.cuda.synchronize(y.device)
         self.seconds += time.perf_counter() - start
         return y
 
@@ -91,7 +99,7 @@ def complete(picture: Picture, mask: Tensor, options: Options, *, tile: bool = F
     start = time.perf_counter()
     placed = fit(options.prior, mask, tile=tile)
     pixels = picture.pixels()
-    work, hole = placed.to_work(pixels, mask)
+    work, hole = placed.to_work(pixels, torch.maximum(mask, picture.transparent()))
     made, counted, codec = run(work, hole, placed.windows, options)
     return finish(picture, mask, placed.to_picture(made, pixels), counted, codec, options, start)
 
@@ -106,7 +114,7 @@ def finish(
     for one in made:
         values, mixed = options.blend(source, picture.channels_of(one), weight)
         images.append(picture.with_values(values, mixed))
-        errors.append(kept_error(picture, images[-1], mixed))
+        errors.append(kept_error(picture, images[-1], mixed == 0))
     return Result(
         images=images,
         evaluations=counted.rows / options.count,
@@ -116,6 +124,8 @@ def finish(
         seed=options.seed,
         kept_error=max(errors),
         band=int(((mixed > 0) & (weight == 0)).sum()),
+        source=picture,
+        kept=mixed == 0,
     )
 
 
@@ -131,6 +141,9 @@ def run(
     """Pixels (count, 3, height, width) made from pixels (1, 3, …) of a size that suits the prior, and what it took."""
     prior, codec, decode = options.prior, Clock(), decode or options.prior.decode
     height, width = pixels.shape[-2:]
+    # The hole is whole for the sampler, however soft its edge: only pasting mixes.
+    mask = (mask > 0).float()
+    windows = tuple(window for window in windows if bool(window.read(mask).any()))
     x_0 = codec(prior.encode, smooth_fill(pixels, mask).to(prior.device))
     hole = prior.mask_to_state(mask.to(prior.device))
     schedule = prior.schedule(options.steps or prior.defaults.steps, height, width)
@@ -139,9 +152,9 @@ def run(
     method = options.method or prior.defaults.method
     reference = options.reference or suited_reference(method, prior.defaults.reference)
 
-    def on_step(progress: Progress) -> None:
+    def tell(progress: Progress) -> None:
         if options.on_step:
-            options.on_step(progress.index, progress.count, lambda: codec(decode, progress.x0).cpu())
+            options.on_step(progress.index, progress.count, lambda: codec(decode, progress.x0()).cpu())
 
     def condition(tall: int, broad: int) -> Conditions:
         return (prior.condition(options.prompt, options.negative_prompt, tall, broad),)
@@ -160,7 +173,7 @@ def run(
             conditions=[condition(*windows[0].size)] * len(windows),
             later_on_top=later_on_top,
             together=options.together,
-            on_step=on_step,
+            on_step=tell if options.on_step else None,
         )
     else:
         y = sample(
@@ -172,6 +185,6 @@ def run(
             method=method,
             reference=reference,
             conditions=condition(height, width),
-            on_step=on_step,
+            on_step=tell if options.on_step else None,
         )
     return codec(decode, y).float().cpu().clamp(-1, 1), counted, codec

@@ -37,9 +37,7 @@ class Fit:
         pixels, mask = (x[..., top : top + height, left : left + width] for x in (pixels, mask))
         if (height, width) == self.size:
             return pixels, mask
-        shrinks = self.size[0] < height
-        holes = interpolate(mask, self.size, mode="area") if shrinks else interpolate(mask, self.size, mode="bilinear")
-        return _resize(pixels, self.size), torch.where(holes > 0, torch.maximum(holes, (holes > 0).float()), holes)
+        return _resize(pixels, self.size), (interpolate((mask > 0).float(), self.size, mode="area") > 0).float()
 
     def to_picture(self, made: Tensor, pixels: Tensor) -> Tensor:
         """What was made (rows, 3, *size) laid over the picture's pixels (1, 3, height, width)."""

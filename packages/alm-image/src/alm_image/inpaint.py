@@ -45,16 +45,16 @@ def inpaint(
     """
     picture = read_picture(image)
     options = Options(
-        prior or Exemplar(),
-        method,
-        reference,
-        prompt,
-        negative_prompt,
-        steps,
-        count,
-        seed,
-        blend or Gaussian(),
-        together,
-        on_step,
+        prior=prior or Exemplar(),
+        method=method,
+        reference=reference,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        steps=steps,
+        count=count,
+        seed=seed,
+        blend=blend or Gaussian(),
+        together=together,
+        on_step=on_step,
     )
     return complete(picture, read_mask(mask, picture), options, tile=tile)

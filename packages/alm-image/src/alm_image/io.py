@@ -55,6 +55,11 @@ class Picture:
         rgb = np.broadcast_to(self.values, (self.height, self.width, 3)).astype(np.float32)
         return torch.from_numpy(rgb / 127.5 - 1).permute(2, 0, 1)[None]
 
+    def transparent(self) -> Tensor:
+        """Float32 (1, 1, height, width): 1 where the picture is wholly transparent, so that no colour is known."""
+        alpha = np.ones((self.height, self.width), np.uint8) if self.alpha is None else self.alpha
+        return torch.from_numpy((alpha == 0).astype(np.float32))[None, None]
+
     def channels_of(self, pixels: Tensor) -> NDArray[np.float32]:
         """Pixels (3, height, width) in [−1, 1] as this picture's channels, (height, width, 1 or 3) in [0, 255]."""
         rgb = (pixels.clamp(-1, 1) + 1).permute(1, 2, 0).cpu().float().numpy() * 127.5
@@ -105,10 +110,11 @@ def read_picture(source: str | Path | Image.Image) -> Picture:
 def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
     """A mask for the picture, float32 (1, 1, height, width) in [0, 1]: white is to be generated, grey is a soft edge.
 
-    A picture with alpha and no colour of its own serves too: its opaque part is the hole. Raises FileNotFoundError,
-    or ValueError when it cannot be read, has another size, or is empty or full.
+    Colours are read by their brightness, transparent parts as black. Raises FileNotFoundError, or ValueError when it
+    cannot be read, has another size, has no white, or leaves no pixel wholly black.
     """
     image = ImageOps.exif_transpose(_open(source, "mask"))
+    white = {"1": 1, "I;16": 65535, "I": 65535, "F": 1}.get(image.mode, 255)
     if image.mode not in ("1", "L", "I;16", "I", "F"):
         image = image.convert("RGBA")
         flat = Image.new("RGBA", image.size, (0, 0, 0, 255))
@@ -120,16 +126,15 @@ def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
             f"the mask must be as large as the picture, {picture.width} x {picture.height}; "
             f"{_name(source)} is {values.shape[1]} x {values.shape[0]}: resize it"
         )
-    mask = values / (65535 if values.max(initial=0) > 255 else 255 if values.max(initial=0) > 1 else 1)
-    return check_mask(torch.from_numpy(np.ascontiguousarray(mask))[None, None])
+    return check_mask(torch.from_numpy(np.ascontiguousarray(values / white).clip(0, 1))[None, None])
 
 
 def check_mask(mask: Tensor) -> Tensor:
     """The mask itself; raises ValueError when there is nothing to generate or nothing to keep."""
     if not bool((mask > 0).any()):
         raise ValueError("the mask is empty (all black): paint white where the picture is to be generated")
-    if not bool((mask < 1).any()):
-        raise ValueError("the mask is full (all white), so nothing is given: leave black what is to be kept")
+    if not bool((mask == 0).any()):
+        raise ValueError("the mask is full (no pixel is wholly black), so nothing is given: paint black what is kept")
     return mask
 
 

@@ -55,16 +55,16 @@ def outpaint(
     mask = torch.ones(1, 1, picture.height, picture.width)
     mask[..., top : top + source.height, left : left + source.width] = 0
     options = Options(
-        prior or Exemplar(),
-        method,
-        reference,
-        prompt,
-        negative_prompt,
-        steps,
-        count,
-        seed,
-        blend or Gaussian(),
-        together,
-        on_step,
+        prior=prior or Exemplar(),
+        method=method,
+        reference=reference,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        steps=steps,
+        count=count,
+        seed=seed,
+        blend=blend or Gaussian(),
+        together=together,
+        on_step=on_step,
     )
     return complete(picture, mask, options, tile=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from alm_core import Method, Reference
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -57,20 +58,20 @@ def wide(
     start = time.perf_counter()
     prior = prior or Exemplar()
     options = Options(
-        prior,
-        method,
-        reference,
-        prompt,
-        negative_prompt,
-        steps,
-        count,
-        seed,
-        blend or Gaussian(),
-        together,
-        on_step,
+        prior=prior,
+        method=method,
+        reference=reference,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        steps=steps,
+        count=count,
+        seed=seed,
+        blend=blend or Gaussian(),
+        together=together,
+        on_step=on_step,
     )
     stride = prior.size * 3 // 4 if stride is None else stride
-    _check(prior, image, width, height, stride)
+    _check(prior, image, width, height, stride, loop)
     picture, mask = _canvas(read_picture(image) if image is not None else None, width, height)
     pixels = picture.pixels()
     if not prior.windowed:
@@ -87,27 +88,40 @@ def wide(
 
 
 def _canvas(picture: Picture | None, width: int, height: int) -> tuple[Picture, Tensor]:
-    """The picture in the middle of a canvas, and the mask of what is to be made."""
-    values, mask = np.zeros((height, width, 3), np.uint8), torch.ones(1, 1, height, width)
+    """The picture, scaled to the height, in the middle of a canvas of its own mode; and what is to be made of it."""
+    mask = torch.ones(1, 1, height, width)
     if picture is None:
-        return Picture(values), mask
-    scale = height / picture.height
-    size = (height, min(round(picture.width * scale), width))
-    pixels = picture.pixels()
-    if scale != 1:
-        pixels = interpolate(pixels, (height, round(picture.width * scale)), mode="bicubic", antialias=True)
-    rgb = ((pixels[0, :, :, : size[1]].clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0).numpy()
-    left = (width - size[1]) // 2
-    values[:, left : left + size[1]] = rgb.astype(np.uint8)
-    mask[..., left : left + size[1]] = 0
-    return Picture(values, exif=picture.exif, icc=picture.icc), mask
+        return Picture(np.zeros((height, width, 3), np.uint8)), mask
+    broad = max(1, round(picture.width * height / picture.height))
+    if broad >= width:
+        raise ValueError(
+            f"at a height of {height} the picture is {broad} wide, which leaves nothing to make in {width}: "
+            "give a greater width or a smaller height"
+        )
+    left = (width - broad) // 2
+    sides = ((0, 0), (left, width - broad - left))
+    alpha = None if picture.alpha is None else np.pad(_scaled(picture.alpha[..., None], height, broad)[..., 0], sides)
+    values = np.pad(_scaled(picture.values, height, broad), (*sides, (0, 0)), mode="edge")
+    mask[..., left : left + broad] = 0
+    return Picture(values, alpha, picture.exif, picture.icc), mask
 
 
-def _check(prior: ImagePrior, image: object, width: int, height: int, stride: int) -> None:
+def _scaled(values: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """8-bit values (h, w, channels) at another size; untouched where it is the same."""
+    if values.shape[:2] == (height, width):
+        return values
+    x = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
+    x = interpolate(x, (height, width), mode="bicubic", antialias=True)
+    return x[0].permute(1, 2, 0).round().clamp(0, 255).numpy().astype(np.uint8)
+
+
+def _check(prior: ImagePrior, image: object, width: int, height: int, stride: int, loop: bool) -> None:
     if width < 1 or height < 1 or width % prior.multiple or height % prior.multiple:
         raise ValueError(f"width and height must be multiples of {prior.multiple}, got {width} x {height}")
     if prior.windowed and (width < prior.size or height < prior.size):
         raise ValueError(f"width and height must be at least the model's {prior.size}, got {width} x {height}")
+    if loop and prior.windowed and width == prior.size:
+        raise ValueError(f"a looped picture must be wider than the model's {prior.size}, got {width}")
     if stride % prior.multiple or not 0 < stride <= prior.size:
         raise ValueError(
             f"the stride must be a multiple of {prior.multiple} and at most the model's size {prior.size}, got {stride}"

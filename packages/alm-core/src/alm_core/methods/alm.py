@@ -7,7 +7,7 @@
 with `w_i = σ_t w_i^init` (Eq. 12) on a diffusion and `w_i = t⁴ w_i^init`, `w1' = w1/2` on a flow (Eq. 27).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,15 +54,17 @@ class ALM(Method):
         """Returns y_s by Eq. 1 and 2, or by Eq. 28 when eta > 0."""
         if at.observed is None:
             return self._reverse(y_t, at)
+        x_t = at.observed.x_t(0)
+        observed = replace(at.observed, x_t=lambda _: x_t)
         if at.index < round(at.count * (1 - self.off_last)):
             for _ in range(self.iterations):
-                y_t = y_t + self.delta(y_t, at, at.observed)
-        return self._reverse(y_t, at) + self._pull(at) * (1 - at.observed.mask) * (at.observed.x_t(0) - y_t)
+                y_t = y_t + self.delta(y_t, at, observed)
+        return self._reverse(y_t, at) + self._pull(at) * (1 - observed.mask) * (x_t - y_t)
 
     def delta(self, y_t: Tensor, at: Step, observed: Observed) -> Tensor:
         """Returns one ΔY of Eq. 9: M ⊙ ( λ1 (ε(Y) − ε(E)) − λ2 ε(E) ), with λ_i = w_i/N, unguided."""
         ratio = self.conditional if self.conditional is not None else (0.5 if at.flow else 1.0)
-        lambda1 = self._decay(at) * self.w1 * ratio / self.iterations
+        lambda1 = self._weight(at) * ratio / self.iterations
         lambda2 = self._decay(at) * self.w2 / self.iterations
         if lambda1 == 0 == lambda2:  # as on a step of which σ_t is 0
             return torch.zeros_like(y_t)
@@ -78,13 +80,17 @@ class ALM(Method):
         return ancestral(prediction, at.t, at.s, at.noise(0), self.eta) if self.eta else ddim(prediction, at.s)
 
     def _pull(self, at: Step) -> float:
-        """w1 of Eq. 2, clamped: beyond 1 the pull would overshoot X_t, as it does with few steps."""
-        w1 = self._decay(at) * self.w1
-        if (
-            self.eta and sigma(at.t, at.s) > 0 and at.t.a > 0
-        ):  # Eq. 28: score w1 (X − Y)/σ_t² through the ancestral step
-            w1 *= score_coefficient(at.t, at.s, self.eta) / sigma(at.t, at.s) ** 2
-        return min(w1, 1.0)
+        """w1 of Eq. 2; with eta, Eq. 28's score w1 (X − Y)/σ_t² through the ancestral step, at most 1 too."""
+        if self.eta == 0 or at.t.a == 0:
+            return self._weight(at)
+        if sigma(at.t, at.s) == 0:  # the last step, to clean data: Eq. 28's limit
+            return min(self.w1, 1.0)
+        gain = score_coefficient(at.t, at.s, self.eta) / sigma(at.t, at.s) ** 2
+        return min(self._weight(at) * gain, 1.0)
+
+    def _weight(self, at: Step) -> float:
+        """w1, clamped: beyond 1 the pull would overshoot X_t, as it does with few steps."""
+        return min(self._decay(at) * self.w1, 1.0)
 
     def _decay(self, at: Step) -> float:
         """σ_t of Eq. 12 over the sampled levels; t⁴ of Eq. 27 on a flow."""

@@ -7,6 +7,7 @@ all else comes in the `Step`. Adding a method adds a file and touches no other.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -20,8 +21,8 @@ __all__ = ["Method", "Observed", "Step", "blend"]
 class Observed:
     """What is given of the samples, at level t.
 
-    `mask` is M in [0, 1], broadcastable to y_t: 1 = unobserved, to be generated; 0 = given. `x_t(k)` is X_t, the
-    given part at this level, with anything at all where M = 1; a fresh-noise reference draws anew for each k.
+    `mask` is M, 0 or 1, broadcastable to y_t: 1 = unobserved, to be generated; 0 = given. `x_t(k)` is X_t, the given
+    part at this level, with anything finite where M = 1; a fresh-noise reference draws anew for each k.
     `x_0` is the clean given part, or None while it is still being made (windows in lockstep).
     """
 
@@ -53,6 +54,9 @@ class Step:
 
 class Method(ABC):
     """A way to take y_t to y_s. With nothing observed every method is an unconditional sampler."""
+
+    fresh_noise: ClassVar[bool] = False
+    """Whether the theory draws X_t anew at each use, so that `FreshNoise` is the reference that suits it."""
 
     @abstractmethod
     def step(self, y_t: Tensor, at: Step) -> Tensor:

@@ -5,6 +5,7 @@ Y_s = ancestral( X_t (1 âˆ’ M) + Y_t M );   then back:  Y_t = (a_t/a_s) Y_s + âˆ
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,6 +23,8 @@ class RePaint(Method):
     jumps). `eta` = 0 takes DDIM's step instead of the ancestral one, as fast ports do; it mixes more slowly. Wants a
     fresh-noise reference. Prefer `StochasticALM`, which leaves less of the gap for fewer calls.
     """
+
+    fresh_noise: ClassVar[bool] = True
 
     resamplings: int = 10
     eta: float = 1.0

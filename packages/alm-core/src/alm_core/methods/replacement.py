@@ -4,6 +4,7 @@ Y_s = DDIM( X_t (1 − M) + Y_t M )
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -16,6 +17,8 @@ __all__ = ["Replacement"]
 @dataclass(frozen=True)
 class Replacement(Method):
     """The cheapest completion, one call a step; the hole does not know that it must meet its border."""
+
+    fresh_noise: ClassVar[bool] = True
 
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s = DDIM(E_t), guided."""

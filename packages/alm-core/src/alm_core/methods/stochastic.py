@@ -19,6 +19,7 @@ loses variance in the latter. Either way each move and each step is one call.
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -42,6 +43,8 @@ class StochasticALM(Method):
     calls leave a tenth of the gap of RePaint's 500. Take `ALM` for a deterministic result or the paper's own, and
     `SyncSDE` where one call a step is all that can be paid.
     """
+
+    fresh_noise: ClassVar[bool] = True
 
     early: int = 1
     late: int = 6

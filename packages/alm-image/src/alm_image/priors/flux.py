@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from alm_core import ALM, FixedNoise, Inversion
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from alm_image.priors.base import Defaults
 from alm_image.priors.codec import VaeCodec
 from alm_image.priors.files import component_config
 from alm_image.priors.grid import grid_of
@@ -104,6 +106,7 @@ def load(folder: Path, options: Options) -> NetworkPrior:
         size=pipe.default_sample_size * codec.factor,
         multiple=PATCH * codec.factor,
         guidance=scale,
+        defaults=Defaults(50, ALM(), Inversion()) if distilled else Defaults(4, ALM(), FixedNoise()),
     )
 
 
