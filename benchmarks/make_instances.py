@@ -2,7 +2,8 @@
 
     ./run python benchmarks/make_instances.py            writes benchmarks/instances/*.json again
 
-`StochasticALM` was tuned on `random_instance(0)` … `random_instance(23)` alone; the seeds from 1000 (`exact_family.py`) validate it.
+`StochasticALM` was tuned on `random_instance(0)` … `random_instance(23)` alone; the seeds from 1000
+(`exact_family.py`) validate it.
 """
 
 import json
