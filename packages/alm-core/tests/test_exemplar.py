@@ -146,6 +146,15 @@ def test_equal_rows_after_what_is_observed_is_put_in_are_estimated_once() -> Non
     assert torch.equal(x0[0], x0[1])
 
 
+def test_each_row_has_the_exemplars_of_its_own_sample() -> None:
+    x_0, mask = given(2)
+    both = ExemplarPrior(torch.cat([x_0, x_0.flip(-1)]), mask, patch=3)
+    x_t, at = noisy(2, 0.1, rows=1), level(0.1)
+    x0 = both.predict(x_t.expand(4, -1, -1, -1), at, None).x0
+    for n, own in enumerate((x_0, x_0.flip(-1), x_0, x_0.flip(-1))):
+        assert torch.equal(x0[n : n + 1], ExemplarPrior(own, mask, patch=3).predict(x_t, at, None).x0)
+
+
 def test_nothing_observed_says_to_give_examples() -> None:
     with pytest.raises(ValueError, match="give examples"):
         ExemplarPrior(torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16))

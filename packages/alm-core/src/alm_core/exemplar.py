@@ -67,7 +67,7 @@ class ExemplarPrior:
         shift: float = 0.04,
         rarity: float = 0.2,
         clear: float = 0.15,
-        pairs: int = 1 << 21,
+        pairs: int = 1 << 22,
         seed: int = 0,
     ) -> None:
         if not 3 <= x_0.ndim <= 5:
