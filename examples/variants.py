@@ -13,7 +13,7 @@ SIDE = 64
 def main(output: str) -> None:
     """Writes the picture with its hole, then three fills of it."""
     image, mask = (Image.open(HERE / name).resize((SIDE, SIDE)) for name in ("lake.png", "lake-mask.png"))
-    result = inpaint(image, mask, count=3, steps=16)
+    result = inpaint(image, mask, count=3, steps=10)
     masked = Image.composite(Image.new("RGB", image.size, "white"), image, mask)
     sheet = Image.new("RGB", (4 * SIDE, SIDE))
     for place, picture in enumerate([masked, *result.images]):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from alm_image.blend import Blend, Gaussian, Hard, Poisson
+from alm_image.blend import Blend, Gaussian, Hard, Membrane, Poisson
 from scipy.ndimage import laplace
 
 RANDOM = np.random.default_rng(0)
@@ -11,7 +11,7 @@ MASK = np.zeros((40, 50), np.float32)
 MASK[12:25, 20:38] = 1
 
 
-@pytest.mark.parametrize("blend", [Hard(), Gaussian(), Poisson()])
+@pytest.mark.parametrize("blend", [Hard(), Gaussian(), Poisson(), Membrane()])
 def test_nothing_changes_where_the_weight_is_zero(blend: Blend) -> None:
     values, weight = blend(SOURCE, GENERATED, MASK)
     assert np.array_equal(values[weight == 0], SOURCE[weight == 0])
@@ -52,3 +52,20 @@ def test_poisson_reaches_the_edge_of_the_picture() -> None:
     mask[:9, :] = 1
     values, _ = Poisson()(SOURCE, SOURCE - 25, mask)
     np.testing.assert_allclose(values, SOURCE, atol=1e-2)
+
+
+def test_levelling_removes_a_step_in_level() -> None:
+    smooth = np.full((40, 50, 3), 100, np.float32)
+    values, _ = Membrane()(smooth, smooth + 25, MASK)
+    np.testing.assert_allclose(values, smooth, atol=1e-2)
+
+
+def test_levelling_follows_the_border_and_leaves_texture_alone() -> None:
+    """A step that grows from left to right is taken off where it is; differences inside the hole stay."""
+    ramp = np.broadcast_to(np.linspace(0, 30, 50, dtype=np.float32)[None, :, None], (40, 50, 3))
+    texture = RANDOM.normal(0, 5, (40, 50, 3)).astype(np.float32)
+    values, _ = Membrane()(np.full((40, 50, 3), 90, np.float32), 90 + ramp + texture, MASK)
+    inside = MASK == 1
+    rest = (values - 90 - texture)[inside]
+    assert np.abs(rest.mean()) < 2.5
+    assert rest.std() < 3 < ramp[inside].std()

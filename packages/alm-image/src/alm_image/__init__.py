@@ -2,11 +2,22 @@
 
 __version__ = "0.1.0"
 
-from alm_image.blend import Gaussian, Hard, Poisson
+from alm_image.blend import Gaussian, Hard, Membrane, Poisson
 from alm_image.complete import Result
 from alm_image.inpaint import inpaint
 from alm_image.outpaint import outpaint
 from alm_image.priors import ImagePrior, load_prior
 from alm_image.wide import wide
 
-__all__ = ["Gaussian", "Hard", "ImagePrior", "Poisson", "Result", "inpaint", "load_prior", "outpaint", "wide"]
+__all__ = [
+    "Gaussian",
+    "Hard",
+    "ImagePrior",
+    "Membrane",
+    "Poisson",
+    "Result",
+    "inpaint",
+    "load_prior",
+    "outpaint",
+    "wide",
+]

@@ -14,7 +14,7 @@ from alm_core import ALM, Method
 from alm_core.choices import METHODS, REFERENCES, method_named, reference_named
 
 from alm_image import __version__
-from alm_image.blend import Blend, Gaussian, Hard, Poisson
+from alm_image.blend import Blend, Gaussian, Hard, Membrane, Poisson
 from alm_image.complete import Result
 from alm_image.inpaint import inpaint
 from alm_image.io import check_output, read_mask, read_picture, save_image
@@ -26,7 +26,7 @@ from alm_image.wide import wide
 
 __all__ = ["main"]
 
-BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson": Poisson}
+BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson": Poisson, "membrane": Membrane}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,7 +113,7 @@ def _common() -> argparse.ArgumentParser:
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--seed", type=int, default=0, help="variant n is what seed + n alone gives (0)")
     solver.add_argument("--together", type=int, default=1, help="windows a network call; more is faster, larger (1)")
-    solver.add_argument("--blend", choices=BLENDS, default="gaussian", help="how to paste the result (gaussian)")
+    solver.add_argument("--blend", choices=BLENDS, help="how to paste the result (what suits the model)")
     report = common.add_argument_group("report")
     report.add_argument("--progress", choices=PROGRESS, default="auto", help="a bar on a terminal, JSON lines, or none")
     report.add_argument("--json", action="store_true", help="print one JSON object last on standard output")
@@ -173,7 +173,7 @@ def _work(
                 steps=flags.steps,
                 count=len(outputs),
                 seed=flags.seed,
-                blend=BLENDS[flags.blend](),
+                blend=BLENDS[flags.blend]() if flags.blend else None,
                 together=flags.together,
                 on_step=together(watchers),
                 **options,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from alm_image.blend import Blend, Gaussian
+from alm_image.blend import Blend
 from alm_image.fit import fit
 from alm_image.io import Picture
 from alm_image.latent import smooth_fill, to_cells
@@ -38,7 +38,7 @@ class Options:
     steps: int | None = None
     count: int = 1
     seed: int = 0
-    blend: Blend = field(default_factory=Gaussian)
+    blend: Blend | None = None
     together: int = 1
     on_step: Preview | None = None
 
@@ -110,9 +110,10 @@ def finish(
     """Pastes what was made (count, 3, height, width) into the picture, and sums up."""
     weight = mask[0, 0].numpy()
     source = picture.values.astype(np.float32)
+    blend = options.blend or options.prior.defaults.blend
     images, errors = [], []
     for one in made:
-        values, mixed = options.blend(source, picture.channels_of(one), weight)
+        values, mixed = blend(source, picture.channels_of(one), weight)
         images.append(picture.with_values(values, mixed))
         errors.append(kept_error(picture, images[-1], mixed == 0))
     return Result(

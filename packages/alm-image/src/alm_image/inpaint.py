@@ -5,7 +5,7 @@ from pathlib import Path
 from alm_core import Method, Reference
 from PIL import Image
 
-from alm_image.blend import Blend, Gaussian
+from alm_image.blend import Blend
 from alm_image.complete import Options, Preview, Result, complete
 from alm_image.io import read_mask, read_picture
 from alm_image.priors.base import ImagePrior
@@ -35,10 +35,9 @@ def inpaint(
 
     `image` and `mask` are files or PIL images of one size, any size and 8-bit mode; the result has the same. Grey in
     the mask is a soft edge. `prior` is a model from `load_prior`, None for the exemplar prior, which needs no weights.
-    `method`, `reference` and `steps` default to what suits the prior. `count` variants are made in one batch: variant n
-    is what `seed + n` alone would give. `blend` pastes the fill (`Gaussian()` by default). A hole too large for the
-    model's size is worked on at a lower resolution, or with `tile` in overlapping windows, `together` of them a
-    network call.
+    `method`, `reference`, `steps` and `blend`, which pastes the fill, default to what suits the prior. `count` variants
+    are made in one batch: variant n is what `seed + n` alone would give. A hole too large for the model's size is
+    worked on at a lower resolution, or with `tile` in overlapping windows, `together` of them a network call.
 
     Raises FileNotFoundError or ValueError before any work for input that does not fit, and
     `alm_core.NotFiniteError` when the network fails.
@@ -53,7 +52,7 @@ def inpaint(
         steps=steps,
         count=count,
         seed=seed,
-        blend=blend or Gaussian(),
+        blend=blend,
         together=together,
         on_step=on_step,
     )

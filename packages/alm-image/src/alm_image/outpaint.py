@@ -7,7 +7,7 @@ import torch
 from alm_core import Method, Reference
 from PIL import Image
 
-from alm_image.blend import Blend, Gaussian
+from alm_image.blend import Blend
 from alm_image.complete import Options, Preview, Result, complete
 from alm_image.io import Picture, read_picture
 from alm_image.priors.base import ImagePrior
@@ -63,7 +63,7 @@ def outpaint(
         steps=steps,
         count=count,
         seed=seed,
-        blend=blend or Gaussian(),
+        blend=blend,
         together=together,
         on_step=on_step,
     )

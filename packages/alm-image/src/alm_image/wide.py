@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from alm_image.blend import Blend, Gaussian
+from alm_image.blend import Blend
 from alm_image.complete import Options, Preview, Result, finish, run
 from alm_image.io import Picture, read_picture
 from alm_image.latent import decode_ring
@@ -66,7 +66,7 @@ def wide(
         steps=steps,
         count=count,
         seed=seed,
-        blend=blend or Gaussian(),
+        blend=blend,
         together=together,
         on_step=on_step,
     )

@@ -4,12 +4,14 @@ Pixels are float32 (rows, 3, height, width) in [−1, 1]. The state is what is d
 latents behind a VAE, the pixels themselves otherwise. Only the adapter casts to the network's own dtype.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from alm_core import Method, Prior, Reference, Schedule
 from torch import Tensor
+
+from alm_image.blend import Blend, Gaussian
 
 __all__ = ["Defaults", "ImagePrior"]
 
@@ -21,6 +23,7 @@ class Defaults:
     steps: int
     method: Method
     reference: Reference
+    blend: Blend = field(default_factory=Gaussian)
 
 
 class ImagePrior(Prior, Protocol):

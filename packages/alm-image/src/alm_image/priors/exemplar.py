@@ -7,6 +7,7 @@ from alm_core import Conditions, FreshNoise, Level, Prediction, Prior, Schedule
 from alm_core.exemplar import METHOD, ExemplarPrior
 from torch import Tensor
 
+from alm_image.blend import Membrane
 from alm_image.priors.base import Defaults
 from alm_image.priors.options import Options
 
@@ -30,7 +31,7 @@ class Exemplar:
     guidance: float = 1.0
     guided_rows: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    defaults: Defaults = field(default_factory=lambda: Defaults(30, METHOD, FreshNoise()))
+    defaults: Defaults = field(default_factory=lambda: Defaults(30, METHOD, FreshNoise(), Membrane()))
 
     @staticmethod
     def from_options(options: Options) -> "Exemplar":
