@@ -58,7 +58,7 @@ ABLATION: list[Row] = [
     ("ALM without ΔY", ALM(off_last=1), Inversion()),
     ("ALM without the conditional term", ALM(conditional=0), Inversion()),
     ("ALM without the joint term", ALM(w2=0), Inversion()),
-    ("ALM without acceleration (N = 5)", ALM(iterations=5), Inversion()),
+    ("ALM without acceleration (N = 3)", ALM(iterations=3), Inversion()),
 ]
 SWEEP: list[Row] = [
     (f"ALM w1 = {w1}, w2 = {w2}", ALM(w1=w1, w2=w2), Inversion())
@@ -89,8 +89,9 @@ def main() -> None:
         rows.append(row)
         cells = " ".join(f"{m:7.4f} ±{(hi - lo) / 2:7.4f}" for m, lo, hi in (interval(v) for v in scores.values()))
         print(f"{name:<36}{evaluations:>6.0f}{seconds:>7.2f}  {cells}", flush=True)
-    if flags.json:
-        write_results(flags.json, images=len(pixels), size=prior.size, steps=flags.steps, model=flags.model, rows=rows)
+        if flags.json:  # after every row: a run that is stopped keeps what it has
+            settings = {"images": len(pixels), "size": prior.size, "steps": flags.steps, "model": flags.model}
+            write_results(flags.json, **settings, rows=rows)
 
 
 def complete(
