@@ -21,7 +21,7 @@ def picture(mode: str, size: tuple[int, int] = (7, 5)) -> Image.Image:
 def test_untouched_pictures_go_out_as_they_came_in(tmp_path: Path, mode: str, suffix: str) -> None:
     image = picture(mode)
     source = read_picture(image)
-    out = source.with_values(source.values.astype(np.float32), np.zeros((5, 7), np.float32))
+    out = source.with_values(source.values.astype(np.float32), *[np.zeros((5, 7), np.float32)] * 2)
     assert out.mode == mode
     save_image(out, tmp_path / f"out{suffix}")
     again = Image.open(tmp_path / f"out{suffix}").convert("RGBA")
@@ -42,7 +42,7 @@ def test_generated_pixels_become_opaque() -> None:
     source = read_picture(picture("RGBA"))
     weight = np.zeros((5, 7), np.float32)
     weight[2, 3] = 1
-    out = np.asarray(source.with_values(np.full((5, 7, 3), 9, np.float32), weight))
+    out = np.asarray(source.with_values(np.full((5, 7, 3), 9, np.float32), weight, weight))
     assert tuple(out[2, 3]) == (9, 9, 9, 255)
 
 
@@ -53,7 +53,9 @@ def test_exif_orientation_is_applied_and_other_exif_kept(tmp_path: Path) -> None
     source = read_picture(tmp_path / "turned.png")
     assert (source.width, source.height) == (5, 7)
     assert np.array_equal(source.values, np.asarray(image.rotate(-90, expand=True)))
-    save_image(source.with_values(source.values.astype(np.float32), np.zeros((7, 5), np.float32)), tmp_path / "o.png")
+    save_image(
+        source.with_values(source.values.astype(np.float32), *[np.zeros((7, 5), np.float32)] * 2), tmp_path / "o.png"
+    )
     kept = Image.open(tmp_path / "o.png").getexif()
     assert kept[0x010E] == "a description"
     assert kept.get(0x0112, 1) == 1

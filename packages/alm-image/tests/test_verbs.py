@@ -100,6 +100,19 @@ def test_stochastic_methods_are_given_fresh_noise(monkeypatch: pytest.MonkeyPatc
     assert seen == [FreshNoise(), FixedNoise()]
 
 
+def test_kept_transparency_stays_as_it_was() -> None:
+    """Also in the band where colours are mixed."""
+    source = picture("RGBA")
+    image = inpaint(source, mask(), prior=Fake(), blend=Gaussian()).images[0]
+    kept = np.asarray(mask()) == 0
+    assert np.array_equal(np.asarray(image)[kept, 3], np.asarray(source)[kept, 3])
+
+
+@pytest.mark.parametrize("size", [(5, 7), (4, 9)])
+def test_the_default_prior_fills_tiny_pictures(size: tuple[int, int]) -> None:
+    assert inpaint(picture(size=size), mask(size, (1, 4, 3, 6)), steps=3).images[0].size == size
+
+
 def test_the_result_tells_its_seed() -> None:
     assert inpaint(picture(), mask(), prior=Fake(), seed=11, steps=2).seed == 11
 
@@ -243,6 +256,8 @@ def test_memory_does_not_depend_on_the_width_but_on_the_windows_together() -> No
         ({"width": 130}, "multiples of 4"),
         ({"width": 16}, "at least"),
         ({"stride": 33}, "stride"),
+        ({"first": 200}, "first column"),
+        ({"width": -4}, "1 or more"),
         ({"stride": 40}, "at most"),
         ({"width": 32, "loop": True}, "looped"),
     ],

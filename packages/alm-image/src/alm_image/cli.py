@@ -235,6 +235,7 @@ def _tell(flags: argparse.Namespace, result: Result, outputs: list[Path]) -> Non
             "kept_error": max(kept_error(result.source, path, result.kept) for path in outputs),
             "band": result.band,
             "model": flags.model,
+            "method": result.method,
         }
         print(json.dumps(report))
     else:

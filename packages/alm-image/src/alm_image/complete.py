@@ -62,7 +62,8 @@ class Result:
     counted double, and `calls` the number of network calls. `kept_error` is the largest difference, in 8-bit levels,
     between the source and the result where the blend leaves the source alone, `kept` (height, width), before a file
     format loses any; `source` is the source on the result's canvas. `band` is how many kept pixels the blend mixes.
-    `seconds` is wall time without loading the model, of which `codec_seconds` went into encoding and decoding.
+    `method` is the method used, with its parameters. `seconds` is wall time without loading the model, of which
+    `codec_seconds` went into encoding and decoding.
     """
 
     images: list[Image.Image]
@@ -73,6 +74,7 @@ class Result:
     seed: int
     kept_error: int
     band: int
+    method: str
     source: Picture
     kept: NDArray[np.bool_]
 
@@ -114,7 +116,7 @@ def finish(
     images, errors = [], []
     for one in made:
         values, mixed = blend(source, picture.channels_of(one), weight)
-        images.append(picture.with_values(values, mixed))
+        images.append(picture.with_values(values, mixed, weight))
         errors.append(kept_error(picture, images[-1], mixed == 0))
     return Result(
         images=images,
@@ -125,6 +127,7 @@ def finish(
         seed=options.seed,
         kept_error=max(errors),
         band=int(((mixed > 0) & (weight == 0)).sum()),
+        method=repr(options.method or options.prior.defaults.method),
         source=picture,
         kept=mixed == 0,
     )

@@ -67,11 +67,13 @@ class Picture:
             return np.asarray(rgb, np.float32)
         return np.asarray(rgb @ np.array([[0.299], [0.587], [0.114]], np.float32), np.float32)
 
-    def with_values(self, values: NDArray[np.float32], weight: NDArray[np.float32]) -> Image.Image:
-        """The picture with other values in [0, 255] where `weight` (height, width) > 0; opaque where generated."""
+    def with_values(
+        self, values: NDArray[np.float32], weight: NDArray[np.float32], made: NDArray[np.float32]
+    ) -> Image.Image:
+        """The picture with other values in [0, 255] where `weight` (height, width) > 0; opaque where `made` is 1."""
         mixed = np.where(weight[..., None] > 0, np.rint(values).clip(0, 255).astype(np.uint8), self.values)
         if self.alpha is not None:
-            alpha = np.maximum(self.alpha, np.rint(weight * 255).astype(np.uint8))
+            alpha = np.maximum(self.alpha, np.rint(made * 255).astype(np.uint8))
             mixed = np.concatenate([mixed, alpha[..., None]], 2)
         image = Image.fromarray(mixed[..., 0] if mixed.shape[2] == 1 else mixed)
         if self.exif:
@@ -141,14 +143,14 @@ def check_mask(mask: Tensor) -> Tensor:
 def check_output(path: str | Path, *, has_alpha: bool = False, overwrite: bool = False) -> Path:
     """The path, when a picture can be written there; raises ValueError or FileExistsError before any work is done."""
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"the output {path} is a folder: give a file name")
     if path.suffix.lower() not in WRITABLE:
         raise ValueError(f"the output must end in {', '.join(WRITABLE)}, got {path.name!r}")
     if has_alpha and WRITABLE[path.suffix.lower()] == "JPEG":
         raise ValueError(f"JPEG cannot hold the picture's transparency: name {path.name} .png or .webp instead")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} of the output does not exist: make it first")
-    if path.is_dir():
-        raise ValueError(f"the output {path} is a folder: give a file name")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, or allow it with --overwrite (overwrite=True)")
     return path
@@ -173,6 +175,8 @@ def save_image(image: Image.Image, path: Path) -> None:
 def _open(source: str | Path | Image.Image, what: str) -> Image.Image:
     if isinstance(source, Image.Image):
         return source
+    if Path(source).is_dir():
+        raise ValueError(f"the {what} {source} is a folder: a PNG, JPEG or WebP file is wanted")
     try:
         image = Image.open(source)
         image.load()

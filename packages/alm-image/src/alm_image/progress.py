@@ -43,6 +43,8 @@ def bar(kind: str) -> Iterator[Preview]:
 
 def previews(folder: Path, overwrite: bool) -> Preview:
     """A callback that writes what each step expects the result to be: step-001.png, … of the first variant."""
+    if folder.is_file():
+        raise ValueError(f"the folder for the steps, {folder}, is a file: give another name")
     folder.mkdir(parents=True, exist_ok=True)
     check_output(folder / "step-001.png", overwrite=overwrite)
 
@@ -65,4 +67,4 @@ def together(watchers: Sequence[Preview]) -> Preview:
 def _image(pixels: Tensor) -> Image.Image:
     height, width = pixels.shape[-2:]
     blank = Picture(torch.zeros(height, width, 3, dtype=torch.uint8).numpy())
-    return blank.with_values(blank.channels_of(pixels), torch.ones(height, width).numpy())
+    return blank.with_values(blank.channels_of(pixels), *[torch.ones(height, width).numpy()] * 2)

@@ -71,7 +71,7 @@ def wide(
         on_step=on_step,
     )
     stride = prior.size * 3 // 4 if stride is None else stride
-    _check(prior, image, width, height, stride, loop)
+    _check(prior, image, width, height, stride, first, loop)
     picture, mask = _canvas(read_picture(image) if image is not None else None, width, height)
     pixels = picture.pixels()
     if not prior.windowed:
@@ -115,8 +115,14 @@ def _scaled(values: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return x[0].permute(1, 2, 0).round().clamp(0, 255).numpy().astype(np.uint8)
 
 
-def _check(prior: ImagePrior, image: object, width: int, height: int, stride: int, loop: bool) -> None:
-    if width < 1 or height < 1 or width % prior.multiple or height % prior.multiple:
+def _check(
+    prior: ImagePrior, image: object, width: int, height: int, stride: int, first: int | None, loop: bool
+) -> None:
+    if width < 1 or height < 1 or stride < 1:
+        raise ValueError(f"width, height and stride must be 1 or more, got {width} x {height} and {stride}")
+    if first is not None and not 0 <= first <= width:
+        raise ValueError(f"the first column must lie in the picture, 0 to {width}, got {first}")
+    if width % prior.multiple or height % prior.multiple:
         raise ValueError(f"width and height must be multiples of {prior.multiple}, got {width} x {height}")
     if prior.windowed and (width < prior.size or height < prior.size):
         raise ValueError(f"width and height must be at least the model's {prior.size}, got {width} x {height}")

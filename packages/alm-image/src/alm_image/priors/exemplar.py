@@ -13,6 +13,9 @@ from alm_image.priors.options import Options
 
 __all__ = ["Exemplar"]
 
+PATCHES = (7, 5, 3)
+"""Widths of patches, the best first."""
+
 
 @dataclass(frozen=True)
 class Exemplar:
@@ -47,8 +50,17 @@ class Exemplar:
         return Exemplar(device=options.device)
 
     def given(self, x_0: Tensor, mask: Tensor) -> Prior:
-        """The patch density of what is given."""
-        return ExemplarPrior(x_0, mask, examples=[example[0] for example in self.examples])
+        """The patch density of what is given. Raises ValueError where not even a patch of 3 × 3 is."""
+        examples = [example[0] for example in self.examples]
+        for patch in PATCHES:
+            try:
+                return ExemplarPrior(x_0, mask, examples=examples, patch=patch)
+            except ValueError:  # no patch of this size was given whole: a small picture may have a smaller one
+                continue
+        raise ValueError(
+            "too little of the picture is given: the exemplar prior wants at least 3 x 3 given pixels in one place; "
+            "leave more of the mask black, or name a model with --model (prior=load_prior(…))"
+        )
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
         """Refused: without a picture there are no exemplars."""
