@@ -27,8 +27,7 @@ import cv2
 import numpy as np
 import skimage
 import torch
-from alm_core import FreshNoise, Noise, sample
-from alm_core.exemplar import METHOD, ExemplarPrior
+from alm_image import inpaint
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.restoration import inpaint_biharmonic
@@ -93,18 +92,10 @@ def biharmonic(pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np
 
 
 def exemplar(x: Tensor, m: Tensor, seed: int) -> Tensor:
-    """The default way to complete with the exemplar prior."""
-    prior = ExemplarPrior((x * (1 - m))[None], m[None])
-    y = sample(
-        prior,
-        ExemplarPrior.schedule(),
-        noise=Noise.batch(seed, 1),
-        x_0=(x * (1 - m))[None],
-        mask=m[None],
-        method=METHOD,
-        reference=FreshNoise(),
-    )
-    return torch.where(m > 0, y[0].clamp(-1, 1), x)
+    """What a user gets: `alm_image.inpaint` with its defaults, pasting included."""
+    mask = Image.fromarray((m[0].numpy() * 255).astype(np.uint8))
+    made = inpaint(Image.fromarray(to_bytes(x * (1 - m))), mask, seed=seed).images[0]
+    return torch.where(m > 0, torch.from_numpy(np.array(made)).permute(2, 0, 1).float() / 127.5 - 1, x)
 
 
 def sharpness(x: Tensor, m: Tensor) -> float:

@@ -18,7 +18,7 @@ MEANS = torch.stack([LINE.sin(), -LINE.sin(), (2 * LINE).cos()])
 PLANE = torch.stack([LINE.sin(), (2 * LINE).cos()])[:, :36].view(2, 6, 6)
 SMOOTH = GaussianMixture(MEANS, rbf((40,), length_scale=0.1, jitter=1e-3), torch.tensor([0.5, 0.3, 0.2]))
 ROUGH = GaussianMixture(MEANS, exponential((40,), length_scale=0.2, jitter=1e-3), torch.ones(3))
-FLAT = GaussianMixture(PLANE, rbf((6, 6), length_scale=0.3, jitter=1e-3), torch.ones(2))
+FLAT = GaussianMixture(PLANE, rbf((6, 6), length_scale=0.5, jitter=1e-3), torch.ones(2))
 HOLE = ((LINE > 2) & (LINE < 4)).double()
 CORNER = torch.zeros(6, 6, dtype=torch.float64)
 CORNER[2:, 3:] = 1

@@ -35,10 +35,10 @@ class StochasticALM(Method):
 
     With the defaults 3 calls a step or a little less, at any number of steps. `move` is τ in (0, 2). `inertia` is c in
     [0, 1): 0 is overdamped; more reaches farther in the same calls, and follows an imperfect network's errors farther.
-    `spread` in [0, 1] scales κ: 1 is the exact one, ½ costs little where the score is exact and leaves less grain where
-    it is not. `clean` lets the last step land on clean data where the schedule ends slightly noisy, as Stable
-    Diffusion's does. Wants a `FreshNoise` reference. The moves are unguided, the step is guided. With nothing
-    observed there is nothing to agree with, and no moves are made.
+    `spread` in [0, 1] scales κ: less than 1 leaves less grain where a network is imperfect at low noise, and samples
+    too alike in their finest detail where it is not. `clean` lets the last step land on clean data where the schedule
+    ends slightly noisy, as Stable Diffusion's does. Wants a `FreshNoise` reference. The moves are unguided, the step is
+    guided. With nothing observed there is nothing to agree with, and no moves are made.
 
     The method to take where samples should spread as the posterior does or a seam must close: on exact priors its 150
     calls leave about a tenth of the gap of RePaint's 500. Where a network is poor at low noise, `early=2, late=3`
@@ -53,7 +53,7 @@ class StochasticALM(Method):
     last: float = 0.12
     move: float = 1.5
     inertia: float = 0.6
-    spread: float = 0.5
+    spread: float = 1.0
     clean: bool = True
 
     def __post_init__(self) -> None:
