@@ -32,7 +32,7 @@ def run(given: dict[str, object], names: Iterable[str]) -> list[Row]:
 
 
 def targets(rows: list[Row]) -> dict[str, float]:
-    """What issue 2 asks for, as ratios of gaps."""
+    """How the methods compare, as ratios of gaps."""
     gap = {str(row["method"]): float(row["gap_nats"]) for row in rows}
     std = {str(row["method"]): float(row["std_ratio"]) for row in rows}
     return {

@@ -198,7 +198,10 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_process_leaves_no_file(job: list[str], tmp_path: Path, stop: signal.Signals) -> None:
     command = [sys.executable, "-m", "alm_image", *job[:-1], "400", "--progress", "json"]
+    # A suite that was started in the background ignores SIGINT, and a process inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     process.stderr.readline()
     process.send_signal(stop)
