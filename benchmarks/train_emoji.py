@@ -184,6 +184,8 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     images, weight, heldout = load(args.data, args.size)
     unet = build(args.size, tuple(args.channels), args.layers).to(memory_format=torch.channels_last)
+    if args.weights:
+        unet.load_state_dict(UNet2DModel.from_pretrained(args.weights, subfolder="unet").state_dict())
     mean = copy.deepcopy(unet).requires_grad_(False)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     alphas = schedule().alphas_cumprod
@@ -257,6 +259,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/emoji"), help="folder to write to")
     parser.add_argument("--write-heldout", type=Path, help="write the held-out images to this NPZ and stop")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/state.pt if it is there")
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="start from these weights, a diffusers folder's")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=90.0, help="time budget over all restarts")
     parser.add_argument("--threads", type=int, default=1)

@@ -63,3 +63,10 @@ def test_a_wrong_number_of_steps_is_refused(steps: int) -> None:
 def test_levels_that_do_not_descend_are_refused() -> None:
     with pytest.raises(ValueError, match="noise must fall"):
         Schedule.vp(scaled_linear(), [1, 501])
+
+
+def test_a_leading_grid_that_would_start_far_from_noise_is_refused() -> None:
+    """Strides are whole: 600 steps of 1000 would be the indices 600, …, 1."""
+    with pytest.raises(ValueError, match="ask for 500 or fewer, or for 1000"):
+        Schedule.leading(scaled_linear(), 600)
+    assert Schedule.leading(scaled_linear(), 1000, offset=0).levels[0].t == 999

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from alm_image.blend import Blend, Gaussian, Hard, Membrane, Poisson
-from scipy.ndimage import laplace
+from alm_image.blend import Blend, Gaussian, Hard, Membrane, Poisson, harmonic
+from scipy.ndimage import gaussian_filter, laplace
 
 RANDOM = np.random.default_rng(0)
 SOURCE, GENERATED = (RANDOM.uniform(0, 255, (40, 50, 3)).astype(np.float32) for _ in range(2))
@@ -69,3 +69,17 @@ def test_levelling_follows_the_border_and_leaves_texture_alone() -> None:
     rest = (values - 90 - texture)[inside]
     assert np.abs(rest.mean()) < 2.5
     assert rest.std() < 3 < ramp[inside].std()
+
+
+def test_a_large_hole_is_continued_as_a_small_one_is() -> None:
+    """From half the resolution, within a level or two of 30 at a rough border."""
+    rough = gaussian_filter(RANDOM.normal(size=(201, 263, 2)), (6, 6, 0)).astype(np.float32)
+    rough *= 30 / rough.std()
+    hole = np.zeros((201, 263), bool)
+    hole[20:190, :150] = hole[50:90, 175:250] = True
+    exact, quick = harmonic(rough, hole, direct=10**6), harmonic(rough, hole, direct=1000)
+    inside = np.abs(laplace(exact.astype(float), axes=(0, 1)))[hole & (np.arange(263) > 0)]
+    assert inside.max() < 1e-3
+    assert np.abs(quick - exact)[hole].mean() < 0.4
+    assert np.abs(quick - exact).max() < 2.5
+    assert np.array_equal(quick[~hole], rough[~hole])

@@ -41,7 +41,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
 
     fakes = {"fake": Fake(), "broken": Fake(broken=500), "full": Full(), "impatient": Impatient()}
-    monkeypatch.setattr(cli, "load_prior", lambda name, **options: fakes.get(name) or real(name, **options))
+
+    def load(name: str, **options: object) -> Fake:
+        if name == "huge":
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+        return fakes.get(name) or real(name, **options)
+
+    monkeypatch.setattr(cli, "load_prior", load)
 
 
 def run(arguments: list[str], *more: str) -> int:
@@ -113,6 +121,7 @@ def test_weights_alone_adjust_the_usual_method(job: list[str], monkeypatch: pyte
         ({1: "{tmp}"}, "is a folder"),
         ({5: "{tmp}"}, "is a folder"),
         ({8: ["--save-steps", "{tmp}/text.png"]}, "is a file"),
+        ({8: ["--save-steps", "{tmp}/steps"]}, "holds steps already"),
         ({5: "{tmp}/out.gif"}, "must end in .png"),
         ({5: "{tmp}/none/out.png"}, "does not exist: make it first"),
         ({5: "{tmp}/a.png"}, "is an input"),
@@ -137,14 +146,16 @@ def test_wrong_input_is_one_line_and_status_2(
     Image.new("L", (9, 9), 255).save(tmp_path / "small.png")
     Image.new("L", (48, 40), 0).save(tmp_path / "empty.png")
     Image.new("L", (48, 40), 255).save(tmp_path / "full.png")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "step-001.png").touch()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     for place, value in change.items():
         job[place : place + 1] = [v.format(tmp=tmp_path) for v in ([value] if isinstance(value, str) else value)]
     assert run(job) == 2
     out, err = capsys.readouterr()
     assert reason in err
     assert (out, err.count("\n")) == ("", 1)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 @pytest.mark.parametrize("flag", [["--method", "magic"], ["--blend", "glue"], ["--seed", "one"], ["--reference", "x"]])
@@ -157,13 +168,30 @@ def test_unknown_choices_are_status_2(job: list[str], flag: list[str], capsys: p
 
 @pytest.mark.parametrize(
     ("model", "status", "reason"),
-    [("broken", 1, "step 2 of 3 gave NaN"), ("full", 1, "--dtype bfloat16"), ("impatient", 130, "interrupted")],
+    [
+        ("broken", 1, "step 2 of 3 gave NaN"),
+        ("full", 1, "--dtype bfloat16"),
+        ("huge", 1, "--offload"),
+        ("impatient", 130, "interrupted"),
+    ],
 )
 def test_failures_write_nothing(
     job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, status: int, reason: str
 ) -> None:
     assert run(job, "--model", model) == status
     assert reason in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "m.png"]
+
+
+def test_a_full_disk_is_a_failure_and_leaves_nothing(
+    job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    assert run(job, "--model", "fake", "--count", "2") == 1
+    assert "No space left on device" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "m.png"]
 
 

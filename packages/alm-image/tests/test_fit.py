@@ -45,8 +45,26 @@ def test_a_small_picture_is_enlarged_only_for_a_model_that_wants_it() -> None:
     assert fit(Fake(size=32, multiple=1, smallest=1), mask).size == (20, 24)
 
 
-def test_a_model_of_one_size_gets_it() -> None:
-    assert fit(Fake(size=32, fixed_size=True), hole(50, 90, 5, 5, 40, 80)).size == (32, 32)
+def test_a_model_of_one_size_gets_it_and_sees_as_much_as_a_square_holds() -> None:
+    prior = Fake(size=32, fixed_size=True)
+    placed = fit(prior, hole(50, 90, 5, 5, 40, 80))
+    assert (placed.size, placed.crop) == ((32, 32), (0, 0, 50, 90))
+    placed = fit(prior, hole(200, 300, 20, 200, 10, 12))
+    assert (placed.size, placed.crop[2:]) == ((32, 32), (200, 200))
+
+
+def test_a_prior_of_one_canvas_is_not_given_more_than_it_takes() -> None:
+    mask = hole(300, 400, 20, 20, 250, 300)
+    placed = fit(Fake(size=32, windowed=False), mask, tile=True)
+    assert (max(placed.size), placed.windows) == (32, ())
+
+
+def test_what_stands_in_the_hole_does_not_reach_what_is_kept_by_resizing() -> None:
+    mask = hole(200, 200, 20, 20, 150, 160)
+    placed = fit(Fake(size=32), mask)
+    pixels = torch.rand(1, 3, 200, 200)
+    other = torch.where(mask > 0, torch.rand(1, 3, 200, 200), pixels)
+    assert torch.equal(placed.to_work(pixels, mask)[0], placed.to_work(other, mask)[0])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (37, 91), (20, 24)])

@@ -1,10 +1,12 @@
 """Files in and out: modes, orientation, exactness, and what is refused."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from alm_image.io import check_output, read_mask, read_picture, save_image
+from alm_image.io import WriteError, check_output, read_mask, read_picture, save_images
 from PIL import Image
 
 RANDOM = np.random.default_rng(0)
@@ -23,7 +25,7 @@ def test_untouched_pictures_go_out_as_they_came_in(tmp_path: Path, mode: str, su
     source = read_picture(image)
     out = source.with_values(source.values.astype(np.float32), *[np.zeros((5, 7), np.float32)] * 2)
     assert out.mode == mode
-    save_image(out, tmp_path / f"out{suffix}")
+    save_images([out], [tmp_path / f"out{suffix}"])
     again = Image.open(tmp_path / f"out{suffix}").convert("RGBA")
     assert np.array_equal(np.asarray(again), np.asarray(image.convert("RGBA")))
 
@@ -53,9 +55,8 @@ def test_exif_orientation_is_applied_and_other_exif_kept(tmp_path: Path) -> None
     source = read_picture(tmp_path / "turned.png")
     assert (source.width, source.height) == (5, 7)
     assert np.array_equal(source.values, np.asarray(image.rotate(-90, expand=True)))
-    save_image(
-        source.with_values(source.values.astype(np.float32), *[np.zeros((7, 5), np.float32)] * 2), tmp_path / "o.png"
-    )
+    out = source.with_values(source.values.astype(np.float32), *[np.zeros((7, 5), np.float32)] * 2)
+    save_images([out], [tmp_path / "o.png"])
     kept = Image.open(tmp_path / "o.png").getexif()
     assert kept[0x010E] == "a description"
     assert kept.get(0x0112, 1) == 1
@@ -66,6 +67,30 @@ def test_a_soft_mask_keeps_its_grey_and_colour_masks_are_read_by_brightness() ->
     mask = Image.fromarray(np.array([[0, 102]], np.uint8))
     assert read_mask(mask, source).flatten().tolist() == pytest.approx([0, 0.4])
     assert read_mask(mask.convert("RGB"), source).flatten().tolist() == pytest.approx([0, 0.4])
+
+
+def test_what_jpeg_leaves_around_black_and_white_is_black_and_white() -> None:
+    mask = Image.fromarray(np.array([[0, 8, 9, 246, 247, 255]], np.uint8))
+    read = read_mask(mask, read_picture(picture("RGB", (6, 1)))).flatten().tolist()
+    assert read == pytest.approx([0, 0, 9 / 255, 246 / 255, 1, 1])
+
+
+def test_a_transparent_grey_is_read_as_alpha(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[7, 90]], np.uint8)).save(tmp_path / "grey.png", transparency=7)
+    source = read_picture(tmp_path / "grey.png")
+    assert source.alpha is not None
+    assert (source.alpha.tolist(), source.values[..., 0].tolist()) == ([[0, 255]], [[7, 90]])
+
+
+def test_sixteen_bits_a_channel_are_refused_and_not_halved(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header, row = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0), b"\0" + struct.pack(">3H", 1000, 2000, 60000)
+    png = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+    with pytest.raises(ValueError, match="16 bits a channel"):
+        read_picture(tmp_path / "deep.png")
 
 
 def test_transparent_parts_of_a_mask_are_kept_parts() -> None:
@@ -109,10 +134,15 @@ def test_wrong_outputs_are_refused_before_work(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise OSError("disk full")
+    """Nor does it write some of several pictures."""
+    save, images = Image.Image.save, [picture("RGB"), picture("L")]
+
+    def fail(self: Image.Image, *given: object, **more: object) -> None:
+        if self.mode == "L":
+            raise OSError("disk full")
+        save(self, *given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        save_image(picture("RGB"), tmp_path / "out.png")
+    with pytest.raises(WriteError, match="disk full"):
+        save_images(images, [tmp_path / "one.png", tmp_path / "two.png"])
     assert list(tmp_path.iterdir()) == []

@@ -169,7 +169,7 @@ def test_an_id_that_cannot_be_fetched_says_so_in_one_line(monkeypatch: pytest.Mo
 def test_an_id_is_fetched_by_diffusers_and_loaded(monkeypatch: pytest.MonkeyPatch, folder: Folder) -> None:
     asked = []
 
-    def download(name: str, *, variant: str | None) -> str:
+    def download(name: str, *, variant: str | None, safety_checker: None) -> str:
         asked.append((name, variant))
         return str(folder("pixel_v"))
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from alm_core import FixedNoise, FreshNoise, NotFiniteError, StochasticALM, SyncSDE
 from alm_image import Gaussian, Hard, Poisson, inpaint, outpaint, wide
-from alm_image.blend import Blend
+from alm_image.blend import Blend, Membrane
 from alm_image.complete import run
 from fakes import Fake
 from PIL import Image
@@ -67,24 +68,28 @@ def test_what_stands_in_the_hole_does_not_matter() -> None:
     assert np.array_equal(np.asarray(first), np.asarray(second))
 
 
-def test_colours_under_full_transparency_are_not_taken_for_content() -> None:
+@pytest.mark.parametrize("blend", [Hard(), Gaussian(), Poisson(), Membrane()])
+@pytest.mark.parametrize("edge", [10, 12])
+def test_colours_under_full_transparency_are_not_taken_for_content(blend: Blend, edge: int) -> None:
+    """Neither near the hole nor right beside it, where a blend looks for the hole's border."""
     one = picture("RGBA")
     alpha = Image.new("L", one.size, 255)
-    alpha.paste(0, (0, 0, 10, 44))
+    alpha.paste(0, (0, 0, edge, 44))
     one.putalpha(alpha)
     other = one.copy()
-    other.paste((255, 0, 255, 0), (0, 0, 10, 44))
-    first, second = (np.asarray(inpaint(i, mask(), prior=Mixing()).images[0]) for i in (one, other))
-    assert np.array_equal(first[:, 10:], second[:, 10:])
+    other.paste((255, 0, 255, 0), (0, 0, edge, 44))
+    first, second = (np.asarray(inpaint(i, mask(), prior=Mixing(), blend=blend).images[0]) for i in (one, other))
+    assert np.array_equal(first[:, edge:], second[:, edge:])
 
 
+@pytest.mark.parametrize("blend", [Hard(), Poisson(), Membrane()])
 @pytest.mark.parametrize("grey", [40, 192])
-def test_a_soft_edge_is_mixed_when_pasting_and_whole_for_the_sampler(grey: int) -> None:
+def test_a_soft_edge_is_mixed_when_pasting_and_whole_for_the_sampler(grey: int, blend: Blend) -> None:
     hard, soft = mask(), mask()
     soft.paste(grey, (12, 9, 18, 25))
     source = picture()
     full, part = (
-        np.asarray(inpaint(source, m, prior=Fake(), blend=Hard()).images[0]).astype(float) for m in (hard, soft)
+        np.asarray(inpaint(source, m, prior=Fake(), blend=blend).images[0]).astype(float) for m in (hard, soft)
     )
     expected = np.asarray(source)[9:25, 12:18] * (1 - grey / 255) + full[9:25, 12:18] * (grey / 255)
     assert np.abs(part[9:25, 12:18] - expected).max() <= 1
@@ -172,6 +177,67 @@ def test_a_wide_picture_from_a_prompt() -> None:
     image = np.asarray(result.images[0])
     assert image.shape == (32, 128, 3)
     assert float(image.mean()) == pytest.approx((0.2 + 0.3 + 1) * 127.5, abs=5)
+
+
+def test_a_wide_picture_is_as_high_as_the_model_where_no_height_is_named() -> None:
+    assert wide(width=128, prior=Fake(), steps=2).images[0].size == (128, 32)
+
+
+def test_windows_are_sampled_at_the_levels_of_their_own_size() -> None:
+    """A flow's levels depend on how much a network sees at once, which is a window and not the canvas."""
+    asked: list[tuple[object, ...]] = []
+
+    class Sized(Fake):
+        def schedule(self, steps, *size):  # type: ignore[no-untyped-def]
+            asked.append(size)
+            return super().schedule(steps)
+
+    wide(width=128, height=32, prior=Sized(), steps=2)
+    outpaint(picture(size=(64, 64)), right=32, prior=Sized(), steps=2)
+    assert asked == [(32, 32), (32, 32)]
+
+
+def test_what_is_made_from_nothing_is_not_encoded() -> None:
+    class Blind(Fake):
+        def encode(self, pixels):  # type: ignore[no-untyped-def]
+            raise AssertionError("nothing is given")
+
+    wide(width=128, prior=Blind(), steps=2)
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_every_window_of_an_outpainting_sees_something(monkeypatch: pytest.MonkeyPatch, side: str) -> None:
+    seen: list[float] = []
+
+    def watch(pixels, hole, windows, options, **more):  # type: ignore[no-untyped-def]
+        unknown = hole.clone()
+        for window in windows:
+            seen.append(1 - float(window.read(unknown).mean()))
+            unknown = window.write(unknown, window.read(unknown) * 0)
+        return run(pixels, hole, windows, options, **more)
+
+    monkeypatch.setattr(import_module("alm_image.complete"), "run", watch)
+    outpaint(picture(size=(64, 64)), prior=Fake(), steps=2, **{side: 96})
+    assert len(seen) > 4
+    assert min(seen) > 0.1
+
+
+def test_a_preview_is_the_whole_picture_of_the_first_variant_with_what_is_given_as_it_is() -> None:
+    source, seen = picture(size=(100, 90)), []
+    inpaint(
+        source,
+        mask((100, 90)),
+        prior=Fake(mean=0.3),
+        count=3,
+        method=StochasticALM(),
+        on_step=lambda index, count, pixels: seen.append(pixels()),
+    )
+    inside = np.asarray(mask((100, 90))) > 0
+    for preview in seen:
+        assert tuple(preview.shape) == (1, 3, 90, 100)
+        shown = (preview[0].permute(1, 2, 0).numpy() + 1) * 127.5
+        np.testing.assert_allclose(shown[~inside], np.asarray(source)[~inside], atol=1e-3)
+        assert np.abs(shown[inside] - 1.3 * 127.5).max() < 60
 
 
 def test_a_wide_picture_keeps_the_given_one_in_its_middle() -> None:
@@ -270,6 +336,15 @@ def test_sizes_that_do_not_suit_the_model_are_refused(options: dict[str, int], r
 def test_nan_stops_with_the_number_of_the_step() -> None:
     with pytest.raises(NotFiniteError, match="step 3 of 4"):
         inpaint(picture(), mask(), prior=Fake(broken=300), steps=4)
+
+
+def test_nan_from_a_decoder_is_no_black_hole() -> None:
+    class Narrow(Fake):
+        def decode(self, state):  # type: ignore[no-untyped-def]
+            return super().decode(state) * torch.nan
+
+    with pytest.raises(NotFiniteError, match="decoding gave NaN"):
+        inpaint(picture(), mask(), prior=Narrow(), steps=2)
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"steps": 0}, {"together": 0}])

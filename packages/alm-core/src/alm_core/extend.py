@@ -16,7 +16,7 @@ from alm_core.methods import ALM, Method, Observed
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prior, rows_of
 from alm_core.reference import FixedNoise, Reference, Trajectory
-from alm_core.sample import INITIAL, Progress, Run, given_part, preview, suited_reference
+from alm_core.sample import INITIAL, Progress, Run, given_part, suited_reference
 from alm_core.schedule import Schedule
 from alm_core.window import Window
 
@@ -143,15 +143,15 @@ class _Work:
             for view, piece in zip(views, pieces, strict=True):
                 seen.append(view.window.read(canvas))
                 canvas = self.lay(view, piece, canvas)
-            after = list(pieces)
+            after, expected = list(pieces), list(pieces)
             for group in groups:
                 stepped = self.advance(
                     index, [views[i] for i in group], [pieces[i] for i in group], [seen[i] for i in group]
                 )
-                for i, piece in zip(group, stepped, strict=True):
-                    after[i] = piece
-            self.report(index, self.schedule.steps, index, views, pieces, after, blank)
+                for i, piece, x0 in zip(group, *stepped, strict=True):
+                    after[i], expected[i] = piece, x0
             pieces = after
+            self.report(index, self.schedule.steps, views, pieces, expected, blank)
         return pieces
 
     def sequential(self, views: list[_View], pieces: list[Tensor], blank: Tensor) -> list[Tensor]:
@@ -163,8 +163,9 @@ class _Work:
             clean = view.window.read(canvases[-1])
             x_0 = clean + (1 - view.hole) * (view.given - clean)
             for index in range(steps):
-                states += self.advance(index, [view], states[-1:], [view.window.read(canvases[index])], x_0)
-                self.report(i * steps + index, len(views) * steps, index, [view], states[-2:-1], states[-1:], blank)
+                after, expected = self.advance(index, [view], states[-1:], [view.window.read(canvases[index])], x_0)
+                states += after
+                self.report(i * steps + index, len(views) * steps, [view], after, expected, blank)
             canvases = [self.lay(view, state, canvas) for state, canvas in zip(states, canvases, strict=True)]
             done.append(states[-1])
         return done
@@ -176,8 +177,8 @@ class _Work:
         pieces: list[Tensor],
         seen: list[Tensor],
         x_0: Tensor | None = None,
-    ) -> list[Tensor]:
-        """Step `index` of some windows, in one batch."""
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Step `index` of some windows, in one batch: their pieces after it, and the x̂_0 that it went by."""
         conditions = None if views[0].conditions is None else tuple(c for v in views for c in v.conditions or ())
         noise = Noise.join([v.noise for v in views])
         run = Run(self.prior, self.schedule, self.method, conditions, noise, views[0].shape)
@@ -186,7 +187,8 @@ class _Work:
             return torch.cat([v.x_t(index, draw, part) for v, part in zip(views, seen, strict=True)])
 
         observed = Observed(torch.cat([v.unseen for v in views]), x_t, x_0) if views[0].observes else None
-        return list(run.step(torch.cat(pieces), index, observed).chunk(len(views)))
+        y_s, x0 = run.step(torch.cat(pieces), index, observed)
+        return list(y_s.chunk(len(views))), list(x0.chunk(len(views)))
 
     def lay(self, view: _View, piece: Tensor, canvas: Tensor) -> Tensor:
         """The canvas with the piece of the next window, on top or below what lies there already."""
@@ -201,24 +203,9 @@ class _Work:
         return canvas
 
     def report(
-        self,
-        done: int,
-        count: int,
-        index: int,
-        views: list[_View],
-        before: list[Tensor],
-        after: list[Tensor],
-        blank: Tensor,
+        self, done: int, count: int, views: list[_View], pieces: list[Tensor], expected: list[Tensor], blank: Tensor
     ) -> None:
-        """Tells the callback, which alone needs the canvas at this level."""
+        """Tells the callback, which alone needs canvases of the pieces and of what they are expected to become."""
         if self.on_step:
-            y = partial(self.compose, views, after, blank)
-            x0 = partial(self.preview, views, before, after, blank, index)
+            y, x0 = (partial(self.compose, views, each, blank) for each in (pieces, expected))
             self.on_step(Progress(done + 1, count, y, x0))
-
-    def preview(
-        self, views: list[_View], before: list[Tensor], after: list[Tensor], blank: Tensor, index: int
-    ) -> Tensor:
-        """The canvas that step `index` expects in the end."""
-        y_t, y_s = self.compose(views, before, blank), self.compose(views, after, blank)
-        return preview(y_t, y_s, self.schedule, index)

@@ -27,7 +27,7 @@ class NotFiniteError(ArithmeticError):
 class Progress:
     """What a callback is told after each step: `index` of `count` are done.
 
-    `y()` is the state there and `x0()` a preview of x_0, made when asked for.
+    `y()` is the state there and `x0()` the x̂_0 that the step went by, put together when asked for.
     """
 
     index: int
@@ -77,11 +77,9 @@ def sample(
         y = noise.draw(shape, INITIAL)
         for index in range(schedule.steps):
             observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None
-            y_t, y = y, run.step(y, index, observed)
+            y, x0 = run.step(y, index, observed)
             if on_step:
-                on_step(
-                    Progress(index + 1, schedule.steps, partial(_same, y), partial(preview, y_t, y, schedule, index))
-                )
+                on_step(Progress(index + 1, schedule.steps, partial(_same, y), partial(_same, x0)))
     return y
 
 
@@ -96,10 +94,17 @@ class Run:
     noise: Noise
     shape: tuple[int, ...]
 
-    def step(self, y_t: Tensor, index: int, observed: Observed | None) -> Tensor:
-        """Returns y_s of step `index`; raises `NotFiniteError`."""
+    def step(self, y_t: Tensor, index: int, observed: Observed | None) -> tuple[Tensor, Tensor]:
+        """Returns y_s of step `index` and the x̂_0 of its last guided prediction; raises `NotFiniteError`."""
         t, s = self.schedule.levels[index : index + 2]
         draws = self.noise.child(METHOD)
+        last: list[Tensor] = []
+
+        def predict_guided(x: Tensor) -> Prediction:
+            prediction = self.prior.predict_guided(x, t, self.conditions)
+            last[:] = [prediction.x0]
+            return prediction
+
         at = Step(
             t=t,
             s=s,
@@ -108,7 +113,7 @@ class Run:
             time=t.t / (self.schedule.levels[0].t or 1.0),
             flow=self.schedule.flow,
             predict=lambda *xs: self.predict(t, *xs),
-            predict_guided=lambda x: self.prior.predict_guided(x, t, self.conditions),
+            predict_guided=predict_guided,
             noise=lambda k: draws.draw(self.shape, index, k),
             observed=observed,
         )
@@ -118,7 +123,7 @@ class Run:
                 f"step {index + 1} of {self.schedule.steps} gave NaN or infinity; "
                 "if the model runs in float16, try bfloat16 or float32"
             )
-        return y_s
+        return y_s, last[0].detach() if last else y_s
 
     def predict(self, level: Level, *xs: Tensor) -> tuple[Prediction, ...]:
         """The predictions of several batches of all rows, from one network call."""
@@ -164,9 +169,3 @@ def suited_reference(method: Method, otherwise: Reference) -> Reference:
 
 def _same(y: Tensor) -> Tensor:
     return y
-
-
-def preview(y_t: Tensor, y_s: Tensor, schedule: Schedule, index: int) -> Tensor:
-    """x̂_0 that DDIM would have needed to go from y_t to y_s: a preview without a network call."""
-    t, s = schedule.levels[index : index + 2]
-    return (t.s * y_s - s.s * y_t) / (t.s * s.a - s.s * t.a)

@@ -62,6 +62,12 @@ class Schedule:
         This is the grid of both papers' image experiments.
         """
         stride = _stride(len(alphas), steps)
+        if steps * stride < 0.9 * len(alphas):
+            raise ValueError(
+                f"{steps} steps counted from {offset} reach {steps * stride} of the {len(alphas)} that the model was "
+                f"trained with, and would start where noise has part of the picture in it: ask for {len(alphas) // 2} "
+                f"or fewer, or for {len(alphas)}"
+            )
         times = [min(i * stride + offset, len(alphas) - 1) for i in reversed(range(steps))]
         return Schedule.vp(alphas, times, final_alpha=final_alpha)
 

@@ -17,7 +17,7 @@ from alm_image import __version__
 from alm_image.blend import Blend, Gaussian, Hard, Membrane, Poisson
 from alm_image.complete import Result
 from alm_image.inpaint import inpaint
-from alm_image.io import check_output, read_mask, read_picture, save_image
+from alm_image.io import WriteError, check_output, read_mask, read_picture, save_images
 from alm_image.metrics import kept_error
 from alm_image.outpaint import outpaint
 from alm_image.priors import FAMILIES, ImagePrior, load_prior
@@ -26,6 +26,8 @@ from alm_image.wide import wide
 
 __all__ = ["main"]
 
+NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+"""How allocators say it: torch's on Windows, on Linux, and those of other accelerators."""
 BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson": Poisson, "membrane": Membrane}
 
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"alm-image: {error}", file=sys.stderr)
         return 2
-    except (ArithmeticError, MemoryError) as error:
+    except (ArithmeticError, MemoryError, WriteError) as error:
         print(f"alm-image: {error}; no result was written", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("wide", parents=[common], help="make a wide picture, from a prompt or around a picture")
     verb.add_argument("image", type=Path, nargs="?", help="stands in the middle; left out, all comes from the prompt")
     verb.add_argument("--width", type=int, default=2048, help="pixels (2048)")
-    verb.add_argument("--height", type=int, default=512, help="pixels (512)")
+    verb.add_argument("--height", type=int, help="pixels (the model's size)")
     verb.add_argument("--stride", type=int, help="pixels from window to window (three quarters of the model's size)")
     verb.add_argument("--first", type=int, help="the column to go outward from (the middle of a picture, else 0)")
     verb.add_argument("--loop", action="store_true", help="join the right edge to the left: a panorama")
@@ -152,17 +154,17 @@ def _work(
         watchers: list[Preview] = [report]
         if flags.save_steps:
             watchers.append(previews(flags.save_steps, flags.overwrite))
-        prior = load_prior(
-            flags.model,
-            device=flags.device,
-            dtype=flags.dtype,
-            variant=flags.variant,
-            guidance=flags.guidance,
-            offload=flags.offload,
-            vae_tiling=flags.vae_tiling,
-            attention=flags.attention,
-        )
         try:
+            prior = load_prior(
+                flags.model,
+                device=flags.device,
+                dtype=flags.dtype,
+                variant=flags.variant,
+                guidance=flags.guidance,
+                offload=flags.offload,
+                vae_tiling=flags.vae_tiling,
+                attention=flags.attention,
+            )
             result = verb(
                 *subject,
                 prior=prior,
@@ -179,14 +181,13 @@ def _work(
                 **options,
             )
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error):
+            if isinstance(error, torch.OutOfMemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
                 raise MemoryError(
                     "out of memory: try --dtype bfloat16, --offload, --vae-tiling, --attention slicing, "
                     "a smaller --count or --together 1"
                 ) from None
             raise
-    for image, path in zip(result.images, outputs, strict=True):
-        save_image(image, path)
+    save_images(result.images, outputs)
     _tell(flags, result, outputs)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from alm_core import Counted, Method, Noise, Progress, Reference, Slice, extend, sample
+from alm_core import Counted, Method, Noise, NotFiniteError, Progress, Reference, Slice, extend, sample
 from alm_core.prior import Conditions
 from alm_core.sample import suited_reference
 from numpy.typing import NDArray
@@ -19,11 +19,15 @@ from alm_image.io import Picture
 from alm_image.latent import smooth_fill, to_cells
 from alm_image.metrics import kept_error
 from alm_image.priors.base import ImagePrior
+from alm_image.windows import most_known_first
 
 __all__ = ["Options", "Preview", "Result", "complete", "finish", "run"]
 
 Preview = Callable[[int, int, Callable[[], Tensor]], None]
-"""Told after each step: its number from 1, how many there are, and a function that makes the preview's pixels."""
+"""Told after each step: its number from 1, how many there are, and a function that makes a preview of the result.
+
+The preview is pixels (1, 3, height, width) of the first variant, before it is pasted.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,13 @@ def complete(picture: Picture, mask: Tensor, options: Options, *, tile: bool = F
     placed = fit(options.prior, mask, tile=tile)
     pixels = picture.pixels()
     work, hole = placed.to_work(pixels, torch.maximum(mask, picture.transparent()))
-    made, counted, codec = run(work, hole, placed.windows, options)
+    made, counted, codec = run(
+        work,
+        hole,
+        most_known_first(placed.windows, (hole > 0).float()),
+        options,
+        show=lambda preview: torch.where(mask > 0, placed.to_picture(preview, pixels), pixels),
+    )
     return finish(picture, mask, placed.to_picture(made, pixels), counted, codec, options, start)
 
 
@@ -111,13 +121,12 @@ def finish(
 ) -> Result:
     """Pastes what was made (count, 3, height, width) into the picture, and sums up."""
     weight = mask[0, 0].numpy()
-    source = picture.values.astype(np.float32)
+    source, generated = _opaque(picture, mask), [picture.channels_of(one) for one in made]
     blend = options.blend or options.prior.defaults.blend
-    images, errors = [], []
-    for one in made:
-        values, mixed = blend(source, picture.channels_of(one), weight)
-        images.append(picture.with_values(values, mixed, weight))
-        errors.append(kept_error(picture, images[-1], mixed == 0))
+    # All variants at once, as further channels: what depends on the mask alone is done once.
+    values, mixed = blend(np.concatenate([source] * len(generated), 2), np.concatenate(generated, 2), weight)
+    images = [picture.with_values(one, mixed, weight) for one in np.split(values, len(generated), 2)]
+    errors = [kept_error(picture, image, mixed == 0) for image in images]
     return Result(
         images=images,
         evaluations=counted.rows / options.count,
@@ -141,16 +150,25 @@ def run(
     *,
     later_on_top: bool = False,
     decode: Callable[[Tensor], Tensor] | None = None,
+    show: Callable[[Tensor], Tensor] = lambda preview: preview,
 ) -> tuple[Tensor, Counted, Clock]:
-    """Pixels (count, 3, height, width) made from pixels (1, 3, …) of a size that suits the prior, and what it took."""
+    """Pixels (count, 3, height, width) made from pixels (1, 3, …) of a size that suits the prior, and what it took.
+
+    `show` makes the whole picture of a preview's pixels. Raises `NotFiniteError` where the network fails.
+    """
     prior, codec, decode = options.prior, Clock(), decode or options.prior.decode
     height, width = pixels.shape[-2:]
     # The hole is whole for the sampler, however soft its edge: only pasting mixes.
     mask = (mask > 0).float()
     windows = tuple(window for window in windows if bool(window.read(mask).any()))
-    x_0 = codec(prior.encode, smooth_fill(pixels, mask).to(prior.device))
+    if bool((mask == 0).any()):
+        x_0 = codec(prior.encode, smooth_fill(pixels, mask).to(prior.device))
+    else:
+        x_0 = torch.zeros(1, *prior.state_shape(height, width), device=prior.device)
     hole = prior.mask_to_state(mask.to(prior.device))
-    schedule = prior.schedule(options.steps or prior.defaults.steps, height, width)
+    # The network sees a window, so its levels are those of a window's size.
+    seen = windows[0].size if windows else (height, width)
+    schedule = prior.schedule(options.steps or prior.defaults.steps, *seen)
     counted = Counted(prior.given(x_0, hole))
     noise = Noise.batch(options.seed, options.count, prior.device)
     method = options.method or prior.defaults.method
@@ -158,11 +176,9 @@ def run(
 
     def tell(progress: Progress) -> None:
         if options.on_step:
-            options.on_step(progress.index, progress.count, lambda: codec(decode, progress.x0()).cpu())
+            options.on_step(progress.index, progress.count, lambda: show(codec(decode, progress.x0()[:1]).cpu()))
 
-    def condition(tall: int, broad: int) -> Conditions:
-        return (prior.condition(options.prompt, options.negative_prompt, tall, broad),)
-
+    conditions: Conditions = (prior.condition(options.prompt, options.negative_prompt, *seen),)
     if windows:
         cells = [to_cells(window, (height, width), x_0) for window in windows]
         y = extend(
@@ -174,7 +190,7 @@ def run(
             noise=noise,
             method=method,
             reference=reference,
-            conditions=[condition(*windows[0].size)] * len(windows),
+            conditions=[conditions] * len(windows),
             later_on_top=later_on_top,
             together=options.together,
             on_step=tell if options.on_step else None,
@@ -188,7 +204,22 @@ def run(
             mask=hole,
             method=method,
             reference=reference,
-            conditions=condition(height, width),
+            conditions=conditions,
             on_step=tell if options.on_step else None,
         )
-    return codec(decode, y).float().cpu().clamp(-1, 1), counted, codec
+    made = codec(decode, y).float().cpu()
+    if not bool(torch.isfinite(made).all()):
+        raise NotFiniteError("decoding gave NaN or infinity: if the model runs in float16, try bfloat16 or float32")
+    return made.clamp(-1, 1), counted, codec
+
+
+def _opaque(picture: Picture, mask: Tensor) -> NDArray[np.float32]:
+    """The picture's values (height, width, channels) in [0, 255], with opaque colours led under what is transparent.
+
+    A blend looks at what lies beside the hole; the colours under transparency are nobody's.
+    """
+    values, transparent = picture.values.astype(np.float32), picture.transparent()
+    if not bool(transparent.any()):
+        return values
+    filled = picture.channels_of(smooth_fill(picture.pixels(), torch.maximum(mask, transparent))[0])
+    return np.where(transparent[0, 0, ..., None].numpy() > 0, filled, values)

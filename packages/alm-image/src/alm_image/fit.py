@@ -11,6 +11,7 @@ from alm_core.window import Slice
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from alm_image.latent import smooth_fill
 from alm_image.priors.base import ImagePrior
 from alm_image.windows import grid
 
@@ -37,6 +38,8 @@ class Fit:
         pixels, mask = (x[..., top : top + height, left : left + width] for x in (pixels, mask))
         if (height, width) == self.size:
             return pixels, mask
+        # Resizing mixes neighbours, and what stands in the hole is not to reach what is kept.
+        pixels = smooth_fill(pixels, mask)
         return _resize(pixels, self.size), (interpolate((mask > 0).float(), self.size, mode="area") > 0).float()
 
     def to_picture(self, made: Tensor, pixels: Tensor) -> Tensor:
@@ -54,13 +57,13 @@ def fit(prior: ImagePrior, mask: Tensor, *, tile: bool = False) -> Fit:
     tall, broad = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
     centre = int(rows[0]) + tall / 2, int(columns[0]) + broad / 2
     need = max(tall, broad)
-    if tile and not prior.fixed_size and min(need * CONTEXT, max(height, width)) > prior.size:
+    if tile and prior.windowed and not prior.fixed_size and min(need * CONTEXT, max(height, width)) > prior.size:
         crop = _around(centre, (tall + prior.size, broad + prior.size), (height, width), prior.multiple)
         size = _multiples(crop[2:], prior.multiple)
         stride = max(prior.multiple, prior.size * 3 // 4 // prior.multiple * prior.multiple)
-        middle = round(centre[1] - crop[1])
-        return Fit(crop, size, grid(size, prior.size, stride, outward_from=middle) if prior.windowed else ())
-    side = max(prior.size, round(need * CONTEXT))
+        return Fit(crop, size, grid(size, prior.size, stride))
+    # A model of one size knows whole subjects: it sees as much of the picture as a square holds.
+    side = max(min(height, width) if prior.fixed_size else prior.size, round(need * CONTEXT))
     crop = _around(centre, (side, side), (height, width), prior.multiple)
     if prior.fixed_size:
         return Fit(crop, (prior.size, prior.size))

@@ -7,6 +7,7 @@ out as it came in.
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Picture", "check_output", "read_mask", "read_picture", "save_image"]
+__all__ = ["Picture", "WriteError", "check_output", "read_mask", "read_picture", "save_images"]
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY: dict[str, dict[str, object]] = {
@@ -26,6 +27,12 @@ QUALITY: dict[str, dict[str, object]] = {
 }
 DIRECT = {"L", "RGB", "RGBA", "LA"}
 CONVERTED = {"1": "L", "P": "RGBA", "PA": "RGBA"}
+NEARLY = 8 / 255
+"""How far from black or white a mask may be and still be meant so: JPEG leaves that much around edges."""
+
+
+class WriteError(RuntimeError):
+    """A result could not be written: the disk is full, or the folder is no longer there."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,8 @@ def read_picture(source: str | Path | Image.Image) -> Picture:
     if image.mode in CONVERTED:
         palette = "transparency" in image.info or image.mode == "PA"
         image = image.convert(CONVERTED[image.mode] if palette or image.mode == "1" else "RGB")
-    elif image.mode == "RGB" and "transparency" in image.info:
-        image = image.convert("RGBA")
+    elif image.mode in ("L", "RGB") and "transparency" in image.info:
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
     if image.mode not in DIRECT:
         raise ValueError(
             f"8-bit grey, RGB or RGBA is wanted, {_name(source)} has mode {image.mode}: "
@@ -112,6 +119,7 @@ def read_picture(source: str | Path | Image.Image) -> Picture:
 def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
     """A mask for the picture, float32 (1, 1, height, width) in [0, 1]: white is to be generated, grey is a soft edge.
 
+    Within 8 of 255 black is black and white is white, since a mask that was saved as JPEG has no pure ones.
     Colours are read by their brightness, transparent parts as black. Raises FileNotFoundError, or ValueError when it
     cannot be read, has another size, has no white, or leaves no pixel wholly black.
     """
@@ -128,7 +136,9 @@ def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
             f"the mask must be as large as the picture, {picture.width} x {picture.height}; "
             f"{_name(source)} is {values.shape[1]} x {values.shape[0]}: resize it"
         )
-    return check_mask(torch.from_numpy(np.ascontiguousarray(values / white).clip(0, 1))[None, None])
+    values = (values / white).clip(0, 1)
+    values = np.where(values <= NEARLY, 0, np.where(values >= 1 - NEARLY, 1, values)).astype(np.float32)
+    return check_mask(torch.from_numpy(values)[None, None])
 
 
 def check_mask(mask: Tensor) -> Tensor:
@@ -156,20 +166,25 @@ def check_output(path: str | Path, *, has_alpha: bool = False, overwrite: bool =
     return path
 
 
-def save_image(image: Image.Image, path: Path) -> None:
-    """Writes the picture whole or not at all: PNG and WebP without loss, JPEG at quality 95."""
-    kind = WRITABLE[path.suffix.lower()]
-    options: dict[str, object] = {k: image.info[k] for k in ("exif", "icc_profile") if k in image.info}
-    options |= QUALITY[kind]
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+def save_images(images: Sequence[Image.Image], paths: Sequence[Path]) -> None:
+    """Writes all pictures whole or none at all: PNG and WebP without loss, JPEG at quality 95. Raises WriteError."""
+    written: list[Path] = []
     try:
-        with os.fdopen(handle, "wb") as file:
-            image.save(file, kind, **options)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        for image, path in zip(images, paths, strict=True):
+            kind = WRITABLE[path.suffix.lower()]
+            options: dict[str, object] = {k: image.info[k] for k in ("exif", "icc_profile") if k in image.info}
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+            written.append(Path(name))
+            with os.fdopen(handle, "wb") as file:
+                image.save(file, kind, **options, **QUALITY[kind])
+            os.chmod(name, 0o666 & ~_umask())
+        for made, path in zip(written, paths, strict=True):
+            os.replace(made, path)
+    except OSError as error:
+        raise WriteError(f"the result cannot be written to {paths[0].parent} ({error.strerror or error})") from error
+    finally:
+        for made in written:
+            made.unlink(missing_ok=True)
 
 
 def _open(source: str | Path | Image.Image, what: str) -> Image.Image:
@@ -179,11 +194,14 @@ def _open(source: str | Path | Image.Image, what: str) -> Image.Image:
         raise ValueError(f"the {what} {source} is a folder: a PNG, JPEG or WebP file is wanted")
     try:
         image = Image.open(source)
+        deep = any("16" in str(tile[3]) and image.mode in ("RGB", "RGBA", "LA") for tile in image.tile)
         image.load()
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no {what} at {source}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the {what} {source} cannot be read ({error}): a PNG, JPEG or WebP is wanted") from None
+    if deep and what == "picture":
+        raise ValueError(f"the picture {source} has 16 bits a channel and half would be lost: make it 8-bit first")
     return image
 
 

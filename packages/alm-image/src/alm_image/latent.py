@@ -22,14 +22,13 @@ def decode_ring(decode: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
 
 
 def smooth_fill(pixels: Tensor, mask: Tensor) -> Tensor:
-    """Pixels (1, 3, h, w) with the hole filled by an ever wider average of what surrounds it.
+    """Pixels (1, 3, h, w) with the hole, where the mask is above 0, filled by an ever wider average around it.
 
     An autoencoder mixes neighbours: whatever stands in the hole reaches the latents beside it. A black hole would
-    darken them; the picture's own content there must not leak either. Soft edges are mixed.
+    darken them; the picture's own content there must not leak either.
     """
-    given = 1 - (mask > 0).to(pixels)
-    filled = _push_pull(pixels * given, given)
-    return pixels + mask * (filled - pixels) if bool(given.any()) else torch.zeros_like(pixels)
+    given = (mask == 0).to(pixels)
+    return torch.where(mask > 0, _push_pull(pixels * given, given), pixels)
 
 
 def _push_pull(sums: Tensor, weight: Tensor) -> Tensor:

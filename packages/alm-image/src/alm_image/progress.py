@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from alm_image.complete import Preview
-from alm_image.io import Picture, check_output, save_image
+from alm_image.io import Picture, save_images
 
 __all__ = ["PROGRESS", "Preview", "bar", "previews", "together"]
 
@@ -45,11 +45,12 @@ def previews(folder: Path, overwrite: bool) -> Preview:
     """A callback that writes what each step expects the result to be: step-001.png, … of the first variant."""
     if folder.is_file():
         raise ValueError(f"the folder for the steps, {folder}, is a file: give another name")
-    folder.mkdir(parents=True, exist_ok=True)
-    check_output(folder / "step-001.png", overwrite=overwrite)
+    if not overwrite and next(folder.glob("step-*.png"), None):
+        raise FileExistsError(f"{folder} holds steps already: choose another folder, or allow it with --overwrite")
 
     def write(index: int, count: int, pixels: Callable[[], Tensor]) -> None:
-        save_image(_image(pixels()[0]), folder / f"step-{index:03d}.png")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_images([_image(pixels()[0])], [folder / f"step-{index:03d}.png"])
 
     return write
 

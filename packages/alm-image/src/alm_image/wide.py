@@ -27,7 +27,7 @@ def wide(
     image: str | Path | Image.Image | None = None,
     *,
     width: int = 2048,
-    height: int = 512,
+    height: int | None = None,
     stride: int | None = None,
     first: int | None = None,
     loop: bool = False,
@@ -46,11 +46,12 @@ def wide(
 ) -> Result:
     """A picture of width × height in windows of the model's size every `stride` pixels (¾ of the size, as the paper).
 
-    With `image`, that picture, scaled to the height, stands in the middle and is continued to both sides; without
-    one all is made from the prompt. Windows are taken outward from the column `first`: the middle around a picture,
-    else 0, from left to right. `loop` joins the right edge to the left: a panorama. Where windows overlap the
-    earlier one lies on top (ALM), or the later with `later_on_top` (SyncSDE). `together` windows share a network
-    call, so memory depends on it and not on the width. All else is as in `inpaint`.
+    `height` None is the model's size. With `image`, that picture, scaled to the height, stands in the middle and is
+    continued to both sides; without one all is made from the prompt. Windows are taken outward from the column
+    `first`: the middle around a picture, else 0, from left to right. `loop` joins the right edge to the left: a
+    panorama. Where windows overlap the earlier one lies on top (ALM), or the later with `later_on_top` (SyncSDE).
+    `together` windows share a network call, so its memory depends on that and not on the width; an autoencoder's does
+    unless the prior decodes in tiles. All else is as in `inpaint`.
 
     Raises ValueError when the sizes do not suit the model, or when neither a picture is given nor a model that
     needs none.
@@ -70,6 +71,7 @@ def wide(
         together=together,
         on_step=on_step,
     )
+    height = prior.size if height is None else height
     stride = prior.size * 3 // 4 if stride is None else stride
     _check(prior, image, width, height, stride, first, loop)
     picture, mask = _canvas(read_picture(image) if image is not None else None, width, height)
@@ -77,8 +79,12 @@ def wide(
     if not prior.windowed:
         # A prior of one canvas has no ring: with the seam in the middle of the given picture it needs none.
         shift = width // 2 if loop else 0
-        made, counted, codec = run(pixels.roll(shift, -1), mask.roll(shift, -1), (), options)
-        made = made.roll(-shift, -1)
+
+        def whole(rolled: Tensor) -> Tensor:
+            return rolled.roll(-shift, -1)
+
+        made, counted, codec = run(pixels.roll(shift, -1), mask.roll(shift, -1), (), options, show=whole)
+        made = whole(made)
     else:
         middle = width // 2 if image is not None else 0
         windows = grid((height, width), prior.size, stride, loop=loop, outward_from=middle if first is None else first)

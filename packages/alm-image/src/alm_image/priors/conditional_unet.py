@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from alm_image.priors.network import ClassifierFree, Evaluate, Unguided
@@ -26,8 +27,9 @@ class ConditionalUNet:
         dtype = self.unet.dtype
         states, *more = (part.to(dtype) for part in embedding)
         added = dict(zip(("text_embeds", "time_ids"), more, strict=True)) if more else None
+        when = torch.full((1,), time, device=x.device)  # made there: a number would be copied over at each call
         out: Tensor = self.unet(
-            x.to(dtype), time, encoder_hidden_states=states, added_cond_kwargs=added, return_dict=False
+            x.to(dtype), when, encoder_hidden_states=states, added_cond_kwargs=added, return_dict=False
         )[0]
         return out.to(x.dtype)
 

@@ -28,7 +28,8 @@ def local_folder(name: str | Path, variant: str | None) -> Path:
     pipeline = diffusers().DiffusionPipeline
     try:
         with quiet():
-            return Path(pipeline.download(str(name), variant=variant))
+            # A gigabyte of safety checker would never be loaded.
+            return Path(pipeline.download(str(name), variant=variant, safety_checker=None))
     except Exception as error:  # the hub's client raises many kinds: offline, gated, unknown, a bad name
         reason = shorten(str(error), 100, placeholder=" …")
         raise FileNotFoundError(

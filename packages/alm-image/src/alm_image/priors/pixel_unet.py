@@ -29,7 +29,8 @@ class PixelNetwork:
     def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
         """See `Network`."""
         label = embedding[0] if embedding else None
-        out: Tensor = self.unet(x.to(self.unet.dtype), time, class_labels=label, return_dict=False)[0]
+        when = torch.full((1,), time, device=x.device)  # made there: a number would be copied over at each call
+        out: Tensor = self.unet(x.to(self.unet.dtype), when, class_labels=label, return_dict=False)[0]
         return out.to(x.dtype)
 
 
