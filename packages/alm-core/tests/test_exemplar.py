@@ -36,21 +36,28 @@ def noisy(n: int, sigma: float, rows: int = 2) -> torch.Tensor:
     return at.a * x_0 + at.s * Noise.batch(5, rows).draw(x_0.shape[1:])
 
 
-def test_the_posterior_mean_of_two_exemplars_is_that_computed_by_hand() -> None:
+@pytest.mark.parametrize("nearness", [0.0, 30.0])
+def test_the_posterior_mean_of_two_exemplars_is_that_computed_by_hand(nearness: float) -> None:
     u, v, sigma, bandwidth, tau = 0.4, -0.3, 0.5, 0.2, 0.3
     at, y = level(sigma), (0.25, -0.1, 0.05)
     example = torch.tensor([[u, v]])  # its two patches, ends repeated: (u, u, v) and (u, v, v)
     two = ExemplarPrior(
-        *(torch.zeros(1, 1, 3), torch.ones(1, 1, 3)), examples=[example], patch=3, bandwidth=bandwidth, shift=tau
+        torch.zeros(1, 1, 3),
+        torch.ones(1, 1, 3),
+        examples=[example],
+        patch=3,
+        bandwidth=bandwidth,
+        shift=tau,
+        nearness=[nearness],
     )
     bell = [math.exp(-((q / 0.75) ** 2) / 2) for q in (-1, 0, 1)]  # a quarter of the patch wide, 1 in the mean
     w = [3 * u_q / sum(bell) / (bandwidth**2 + sigma**2) for u_q in bell]
     above = below = 0.0
-    for p in ((u, u, v), (u, v, v)):
+    for k, p in enumerate(((u, u, v), (u, v, v))):
         d = [a - b for a, b in zip(y, p, strict=True)]
         b_k = sum(w_q * d_q for w_q, d_q in zip(w, d, strict=True)) / (sum(w) + tau**-2)
         d_k = sum(w_q * (d_q - b_k) ** 2 for w_q, d_q in zip(w, d, strict=True)) + b_k**2 / tau**2
-        weight = math.exp(-d_k / 2)
+        weight = math.exp(-(d_k + nearness * (1 / 3 - k / 2) ** 2) / 2)
         above, below = above + weight * (p[1] + b_k), below + weight
     x_t = at.a * torch.tensor(y).view(1, 1, 3)
     assert float(two.predict(x_t, at, None).x0[0, 0, 1]) == pytest.approx(above / below, abs=1e-5)
@@ -113,6 +120,25 @@ def test_the_search_finds_the_piece_of_an_example_behind_the_noise(n: int) -> No
     assert float(right.float().mean()) > 0.9
 
 
+@pytest.mark.parametrize("pairs", [0, 1 << 23])
+def test_of_equal_exemplars_the_one_that_lies_alike_is_taken(pairs: int) -> None:
+    """A sample of two layers with the same wave in the first channel; the second says which layer it is."""
+    wave = torch.sin(torch.arange(96) * (2 * math.pi / 6)) * 0.5
+    x_0 = torch.stack([wave, (torch.arange(96) // 48).float() - 0.5])[None]
+    mask = torch.zeros(1, 1, 96)
+    mask[..., 66:72] = 1
+    layer = [
+        float(
+            ExemplarPrior(x_0 * (1 - mask), mask, patch=3, shift=1e-6, pairs=pairs, nearness=[nearness])
+            .predict(x_0 * torch.tensor([1.0, -1.0]).view(1, 2, 1), level(0.05), None)
+            .x0[0, 1, 69]
+        )
+        for nearness in (0.0, 1e6)
+    ]
+    assert layer[0] < -0.4
+    assert layer[1] > 0.4
+
+
 def test_a_hole_in_a_periodic_sample_is_filled_with_its_period() -> None:
     wave = torch.sin(torch.arange(96) * (2 * math.pi / 12)).view(1, 1, 96)
     mask = torch.zeros(1, 1, 96)
@@ -165,6 +191,8 @@ def test_nothing_observed_says_to_give_examples() -> None:
     [
         ({"patch": 4}, "odd"),
         ({"bandwidth": 0.0}, "bandwidth"),
+        ({"nearness": [1.0]}, "nearness must have a number of 0 or more for each of 2 axes"),
+        ({"nearness": [1.0, -1.0]}, "nearness must"),
         ({"examples": [torch.zeros(3, 9, 9)]}, "channels"),
         ({"mask": torch.zeros(1, 1, 9, 16)}, "mask"),
         ({"x_0": torch.zeros(1, 3)}, "axes"),

@@ -6,12 +6,14 @@ at the finest level, shifted in each principal axis of the channels by what suit
     p(y) = Σ_k π_k max_b N(y; p_k + b, diag 1/w) N(b; 0, τ²),     w_q = u_q / (h² + M_q σ²),   σ = s/a
     b_k  = clamp( Σ_q w_q d_q / (Σ_q w_q + τ⁻²), ±3τ ),           d = y − p_k
     D_k  = Σ_q w_q d_q² − 2 b_k Σ_q w_q d_q + b_k² (Σ_q w_q + τ⁻²)
-    x̂_0  = Σ_k ω_k (p_k + b_k) at the centre,    ω_k ∝ π_k exp(−D_k/2),     2 log π_k = ρ g_k Σ_q M_q w_q
+    x̂_0  = Σ_k ω_k (p_k + b_k) at the centre,    ω_k ∝ π_k exp(−D_k/2),
+    2 log π_k = ρ g_k Σ_q M_q w_q − Σ_a ν_a (i_a − k_a)²
 
 u_q falls from the centre of the patch. Noise is only where M = 1: the sample's observed part counts as it is, so the
 score is conditional on what surrounds a hole. g_k, the mean square distance of an exemplar to its nearest other, makes
 up for what a rare patch must miss a noisy one by: without it smooth patches, which are near everything, win everywhere
-and blur.
+and blur. i_a and k_a are where the place and the exemplar lie on axis a, as fractions of it: by ν_a, what lies alike is
+likelier.
 
 At noise σ only scales averaged until their noise is small tell exemplars apart, so σ picks a level of a pyramid: y
 and p_k are compared there, and x̂_0 takes the block of the finest level that lies under the exemplar. Where exemplars
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor
 
 from alm_core.methods import RePaint
-from alm_core.patches import Scale, blocks, pad, pool, pyramid, ravel, unravel
+from alm_core.patches import Scale, blocks, gaps, pad, pool, pyramid, ravel, unravel
 from alm_core.prior import Conditions, Prediction
 from alm_core.schedule import Level, Schedule
 
@@ -49,9 +51,10 @@ class ExemplarPrior:
 
     `patch` is the odd width of a patch. `bandwidth` h, `shift` τ (of the axis in which the channels vary most; less
     in the others) and `clear`, the noise at which a level can be read, are in units of x_0. `rarity` is ρ in [0, 1):
-    more is sharper, and busier. Up to `pairs` patches are compared all with all. Random search is seeded by `seed`:
-    the prior is a pure function of (x_t, level). Conditions are not used. Raises ValueError when sizes do not fit or
-    when no patch was observed in full.
+    more is sharper, and busier. `nearness` is ν, a number for each axis, 0 where left out: give it where samples are
+    layered along an axis, as pictures are from sky to ground. Up to `pairs` patches are compared all with all. Random
+    search is seeded by `seed`: the prior is a pure function of (x_t, level). Conditions are not used. Raises ValueError
+    when sizes do not fit or when no patch was observed in full.
     """
 
     guided_rows = 1
@@ -66,6 +69,7 @@ class ExemplarPrior:
         bandwidth: float = 0.02,
         shift: float = 0.04,
         rarity: float = 0.2,
+        nearness: Sequence[float] = (),
         clear: float = 0.15,
         pairs: int = 1 << 22,
         seed: int = 0,
@@ -88,8 +92,13 @@ class ExemplarPrior:
                 "bandwidth, shift and clear must be above 0 and rarity in [0, 1), "
                 f"got {bandwidth}, {shift}, {clear} and {rarity}"
             )
+        nearness = tuple(nearness) or (0.0,) * (x_0.ndim - 2)
+        if len(nearness) != x_0.ndim - 2 or min(nearness) < 0:
+            raise ValueError(
+                f"nearness must have a number of 0 or more for each of {x_0.ndim - 2} axes, got {nearness}"
+            )
         self._densities = [
-            _Density(x, m, examples, patch, bandwidth, shift, rarity, clear, pairs, seed)
+            _Density(x, m, examples, patch, bandwidth, shift, rarity, nearness, clear, pairs, seed)
             for x, m in zip(x_0.float(), hidden, strict=True)
         ]
         self._sizes = tuple(x_0.shape[1:])
@@ -130,6 +139,7 @@ class _Density:
         bandwidth: float,
         shift: float,
         rarity: float,
+        nearness: Sequence[float],
         clear: float,
         pairs: int,
         seed: int,
@@ -143,7 +153,8 @@ class _Density:
         self._fixed = torch.full_like(self._shifts, 1e-9)
         turned = [_turned(x, self._turn) for x in (self._x_0, *(e.to(x_0) for e in examples))]
         self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch)
-        self._rare = [rarity * _gaps(scale, seed) for scale in self._scales]
+        self._rare = [rarity * gaps(scale, seed) for scale in self._scales]
+        self._near = x_0.new_tensor(nearness).sqrt()
         self._bandwidth, self._clear, self._pairs, self._seed = bandwidth, clear, pairs, seed
 
     def observe(self, y: Tensor) -> Tensor:
@@ -163,9 +174,8 @@ class _Density:
 
         def at(i: int) -> _Matcher:
             y_i = pool(finest, scales[i].factor)
-            return _Matcher(
-                scales[i], y_i, noise[i], self._bandwidth, self._shifts if i == 0 else self._fixed, self._rare[i]
-            )
+            shifts = self._shifts if i == 0 else self._fixed
+            return _Matcher(scales[i], y_i, noise[i], self._bandwidth, shifts, self._rare[i], self._near)
 
         slot, inner, block = scales[0].parents(scales[read])
         if first == read:
@@ -187,8 +197,11 @@ class _Density:
 class _Matcher:
     """The N patches of y around the places of one level, to be compared with its K exemplars."""
 
-    def __init__(self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, shifts: Tensor, rare: Tensor) -> None:
+    def __init__(
+        self, scale: Scale, y: Tensor, sigma: float, bandwidth: float, shifts: Tensor, rare: Tensor, near: Tensor
+    ) -> None:
         self._scale, self._most, self._rare = scale, 3 * shifts, rare
+        self._here, self._there = scale.places_at * near, scale.seen_at * near
         self._q = scale.patches(y)
         self._w = scale.weight / (bandwidth**2 + scale.noisy * sigma**2)
         self._noisy = (self._w * scale.noisy).sum(1)
@@ -213,14 +226,15 @@ class _Matcher:
         p = self._scale.exemplars
         squares = p.square().sum(1).T
         step = max((1 << 22) // len(p), 1)
-        parts = (torch.split(x, step) for x in (self._q, self._w, self._total, self._noisy))
-        for q, w, total, noisy in zip(*parts, strict=True):
+        parts = (torch.split(x, step) for x in (self._q, self._w, self._total, self._noisy, self._here))
+        for q, w, total, noisy, here in zip(*parts, strict=True):
             wq = w[:, None] * q
             d = (wq * q).sum((1, 2))[:, None] - 2 * wq.flatten(1) @ p.flatten(1).T + w @ squares
             for c in range(p.shape[1]):
                 sums, most = wq[:, c].sum(1, keepdim=True) - w @ p[:, c].T, float(self._most[c])
                 b = (sums / total[:, c, None]).clamp(-most, most)
                 d += b * (b * total[:, c, None] - 2 * sums)
+            d += torch.cdist(here, self._there).square_()
             yield d - noisy[:, None] * self._rare, q, w, total
 
     def compare(self, found: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,6 +246,7 @@ class _Matcher:
         sums = torch.bmm(d, w)[:, :, 0]
         b = self._clip(sums / self._total)
         distance = torch.bmm(d.square_(), w).sum((1, 2)) + (b * (b * self._total - 2 * sums)).sum(1)
+        distance += (self._there[row] - self._here).square_().sum(1)
         distance -= self._noisy * self._rare[row]
         return distance.masked_fill(row < 0, math.inf), centre + b
 
@@ -285,16 +300,3 @@ class _Matcher:
 def _turned(x: Tensor, turn: Tensor) -> Tensor:
     """x (C, *axes) in other axes of its channels, the columns of `turn`."""
     return torch.einsum("cd,c...->d...", turn, x)
-
-
-def _gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
-    """g (K): the mean square distance to the nearest of some other exemplars, summed over channels."""
-    p = scale.exemplars.flatten(1)
-    some = torch.randperm(len(p), generator=torch.Generator().manual_seed(seed))[:among].to(p.device)
-    squares, gaps = p.square().sum(1), []
-    for mine in torch.split(torch.arange(len(p), device=p.device), 1 << 12):
-        d = squares[mine, None] - 2 * p[mine] @ p[some].T + squares[some]
-        d[mine[:, None] == some] = math.inf
-        gaps.append(d.amin(1).clamp(min=0) / scale.exemplars.shape[2])
-    gap = torch.cat(gaps)
-    return torch.where(gap.isfinite(), gap, 0.0)

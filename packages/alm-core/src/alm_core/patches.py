@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-__all__ = ["Scale", "blocks", "pad", "pool", "pyramid", "ravel", "unravel"]
+__all__ = ["Scale", "blocks", "gaps", "pad", "pool", "pyramid", "ravel", "unravel"]
 
 Sizes = tuple[int, ...]
 
@@ -26,7 +26,8 @@ class Scale:
     element averages. `exemplars` is (K, C, P), `position` (K) where their centres lie, `row` (canvas) the inverse
     of it, −1 where there is none; `places` (N) and `slot` (canvas) likewise. `noisy` (N, P) is the share of each
     element of a place's patch that is unobserved; `weight` (N, P) is what the element counts: a Gaussian around the
-    place, a quarter of the patch wide and 1 in the mean, and 0 outside the sample.
+    place, a quarter of the patch wide and 1 in the mean, and 0 outside the sample. `seen_at` (K, axes) and `places_at`
+    (N, axes) are where exemplars and places lie in their own sources, as fractions of the axes.
     """
 
     axes: Sizes
@@ -40,6 +41,8 @@ class Scale:
     slot: Tensor
     noisy: Tensor
     weight: Tensor
+    seen_at: Tensor
+    places_at: Tensor
 
     @property
     def pairs(self) -> int:
@@ -103,25 +106,45 @@ def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -
     return scales, canvas
 
 
+def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
+    """g (K): the mean square distance to the nearest of some other exemplars, summed over channels."""
+    p = scale.exemplars.flatten(1)
+    some = torch.randperm(len(p), generator=torch.Generator().manual_seed(seed))[:among].to(p.device)
+    squares, gaps = p.square().sum(1), []
+    for mine in torch.split(torch.arange(len(p), device=p.device), 1 << 12):
+        d = squares[mine, None] - 2 * p[mine] @ p[some].T + squares[some]
+        d[mine[:, None] == some] = math.inf
+        gaps.append(d.amin(1).clamp(min=0) / scale.exemplars.shape[2])
+    gap = torch.cat(gaps)
+    return torch.where(gap.isfinite(), gap, 0.0)
+
+
 def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: Sizes, patch: int) -> Scale:
     """One level from its sources (C, *axes) and what is hidden of each (1, *axes)."""
     axes = tuple(sources[0].shape[1:])
-    exemplars, position, start = [], [], 0
+    exemplars, position, seen_at, start = [], [], [], 0
     for x, unseen in zip(sources, hidden, strict=True):
         everywhere = unravel(torch.arange(unseen.numel(), device=x.device), x.shape[1:])
         seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
         at = [a[seen] for a in everywhere]
         exemplars.append(_windows(x, patch, at))
         position.append(ravel([at[0] + start, *at[1:]], canvas))
+        seen_at.append(_fractions(at, x.shape[1:]))
         start += x.shape[1]
-    places = ravel(unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes), canvas)
-    here = unravel(places, canvas)
+    here = unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes)
+    places = ravel(here, canvas)
     noisy = _windows(hidden[0], patch, here)[:, 0]
     inside = _windows(torch.ones_like(hidden[0]), patch, here, outside=0.0)[:, 0]
     weight = inside * _bell(patch, len(axes)).to(inside)
     where = torch.cat(position)
     row, slot = _inverse(where, canvas), _inverse(places, canvas)
-    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, weight)
+    lies = torch.cat(seen_at), _fractions(here, axes)
+    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, weight, *lies)
+
+
+def _fractions(at: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
+    """(N, axes) coordinates as fractions of the axes."""
+    return torch.stack([a.float() / size for a, size in zip(at, axes, strict=True)], 1)
 
 
 def _inverse(position: Tensor, canvas: Sizes) -> Tensor:

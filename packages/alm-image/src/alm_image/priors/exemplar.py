@@ -15,6 +15,8 @@ __all__ = ["Exemplar"]
 
 PATCHES = (7, 5, 3)
 """Widths of patches, the best first."""
+NEARNESS = (1000.0, 0.0)
+"""Of rows and columns: what lies at another height is rarely alike, what lies to the side often is."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Exemplar:
         examples = [example[0] for example in self.examples]
         for patch in PATCHES:
             try:
-                return ExemplarPrior(x_0, mask, examples=examples, patch=patch)
+                return ExemplarPrior(x_0, mask, examples=examples, patch=patch, nearness=NEARNESS)
             except ValueError:  # no patch of this size was given whole: a small picture may have a smaller one
                 continue
         raise ValueError(
