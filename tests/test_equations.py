@@ -129,6 +129,13 @@ def test_alm_on_a_flow_decays_by_equation_27() -> None:
     assert run(ALM(w1=0.9, w2=0.07), flow=True) == pytest.approx(by_hand)
 
 
+def test_w1_is_1_on_a_diffusion_and_64_on_a_flow_where_it_is_not_named() -> None:
+    assert run(ALM(w2=0.07)) == pytest.approx(alm(SIGMA, 0.07 * SIGMA, SIGMA, 1))
+    decay = FLOW_T.s**4
+    assert run(ALM(w2=0.07), flow=True) == pytest.approx(alm(1.0, 0.07 * decay, 0.5, 1, FLOW_T, FLOW_S))
+    assert 64 * decay > 1
+
+
 @pytest.mark.parametrize(
     ("method", "weights"),
     [

@@ -111,7 +111,7 @@ def _common() -> argparse.ArgumentParser:
     solver.add_argument("--method", choices=METHODS, help="how to complete (what suits the model)")
     solver.add_argument("--reference", choices=REFERENCES, help="where the noisy given part comes from")
     solver.add_argument("--steps", type=int, help="steps from noise to clean (what suits the model)")
-    solver.add_argument("--w1", type=float, help="weight of ALM's conditional term and pull (1)")
+    solver.add_argument("--w1", type=float, help="weight of ALM's conditional term and pull (1; 64 on a flow)")
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--seed", type=int, default=0, help="variant n is what seed + n alone gives (0)")
     solver.add_argument("--together", type=int, default=1, help="windows a network call; more is faster, larger (1)")
