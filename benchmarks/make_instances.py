@@ -3,8 +3,8 @@
     ./run python benchmarks/make_instances.py            writes benchmarks/instances/*.json again
 
 `StochasticALM` was tuned on `random_instance(0)` … `random_instance(23)`, and looked at on the named ones and on a few
-seeds from 1000 and 2000 while it was. ALM's weight on a flow was tuned on `g-flow` and flows from 3000 on, and looked at
-on some from 4000 on. The seeds from 5000 (`exact_family.py`) were first run when all defaults stood.
+seeds from 1000 and 2000 while it was. ALM's weight on a flow was tuned on `g-flow` and flows from 3000 on, and looked
+at on some from 4000 on. The seeds from 5000 (`exact_family.py`) were first run when all defaults stood.
 """
 
 import json

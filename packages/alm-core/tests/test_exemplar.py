@@ -164,6 +164,14 @@ def test_a_texture_is_generated_from_an_example_alone() -> None:
     assert 0.25 < float((y > 0).float().mean()) < 0.75
 
 
+@pytest.mark.parametrize("sigma", [0.4, 0.05, 1e-3])
+def test_its_gradient_is_finite_so_that_guidance_can_use_it(sigma: float) -> None:
+    """Also where a neighbour's match is better by more than an exponential holds."""
+    x_t = noisy(2, 1.0, rows=1).requires_grad_()
+    prior(2, pairs=0, bandwidth=1e-4).predict(x_t, level(sigma), None).x0.square().sum().backward()  # type: ignore[no-untyped-call]
+    assert bool(x_t.grad.isfinite().all())  # type: ignore[union-attr]
+
+
 def test_equal_rows_after_what_is_observed_is_put_in_are_estimated_once() -> None:
     _, mask = given(2)
     x_t = noisy(2, 0.2, rows=1)

@@ -137,6 +137,8 @@ def test_weights_alone_adjust_the_usual_method(job: list[str], monkeypatch: pyte
         ({8: ["--method", "syncsde", "--w1", "1"]}, "has no option 'w1'"),
         ({8: ["--device", "abacus"]}, "abacus"),
         ({8: ["--model", "fake", "--w1", "-1"]}, "weights must be 0 or more"),
+        ({8: ["--method", "alm", "--w2", "nan"]}, "weights must be 0 or more"),
+        ({8: ["--model", "stable-diffusion/"]}, "there is no model folder stable-diffusion/"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(
@@ -163,7 +165,8 @@ def test_unknown_choices_are_status_2(job: list[str], flag: list[str], capsys: p
     with pytest.raises(SystemExit) as stop:
         run(job, *flag)
     assert stop.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert (err.count("\n"), flag[0] in err, "see alm-image inpaint --help" in err) == (1, True, True)
 
 
 @pytest.mark.parametrize(
@@ -236,3 +239,17 @@ def test_a_stopped_process_leaves_no_file(job: list[str], tmp_path: Path, stop: 
     assert "interrupted" in process.stderr.read()
     assert process.wait(30) == 130
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "m.png"]
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(given: str | None, found: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    # Before torch, which reads it when it is imported.
+    code = (
+        "import sys, os; sys.modules['torch'] = None\n"
+        "try: import alm_image\n"
+        "except ImportError: print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == found

@@ -347,6 +347,12 @@ def test_nan_from_a_decoder_is_no_black_hole() -> None:
         inpaint(picture(), mask(), prior=Narrow(), steps=2)
 
 
+@pytest.mark.parametrize("option", ["method", "reference", "blend", "prior"])
+def test_names_of_the_command_line_are_refused_as_objects(option: str) -> None:
+    with pytest.raises(TypeError, match=f"{option} is .*: got 'alm'"):
+        inpaint(picture(), mask(), **{option: "alm"})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("options", [{"count": 0}, {"steps": 0}, {"together": 0}])
 def test_wrong_numbers_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):

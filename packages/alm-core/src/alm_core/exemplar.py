@@ -275,7 +275,7 @@ class _Matcher:
         for shift in product((0, -1, 1), repeat=len(self._scale.canvas)):
             if any(shift):
                 d, value = self.compare(self._beside(found, shift))
-                weight = torch.exp((least - d) / (2 * TEMPER)).clamp(max=1e6)[:, None]
+                weight = torch.exp(((least - d) / (2 * TEMPER)).clamp(max=math.log(1e6)))[:, None]
                 total, mass = total + weight * value, mass + weight
         return total / mass
 

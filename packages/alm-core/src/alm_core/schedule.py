@@ -97,10 +97,10 @@ class Schedule:
 
         Made for priors that work in pixels: half of the levels lie where texture forms.
         """
-        if steps < 2 or not highest > lowest > 0:
-            raise ValueError(
-                f"log_sigma needs 2 steps or more and highest > lowest > 0, got {steps}, {highest}, {lowest}"
-            )
+        if steps < 2:
+            raise ValueError(f"levels even in log σ need 2 steps or more, got {steps}")
+        if not highest > lowest > 0:
+            raise ValueError(f"wanted highest > lowest > 0, got {highest} and {lowest}")
         ratio = (lowest / highest) ** (1 / (steps - 1))
         sigmas = [highest * ratio**i for i in range(steps)]
         levels = [Level(v, 1 / math.hypot(1, v), v / math.hypot(1, v)) for v in sigmas]

@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from alm_image import _threads as _threads
 from alm_image.blend import Gaussian, Hard, Membrane, Poisson
 from alm_image.complete import Result
 from alm_image.inpaint import inpaint

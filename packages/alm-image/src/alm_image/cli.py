@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import torch
 from alm_core import ALM, Method
@@ -51,10 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as all else does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"alm-image: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="alm-image", description="Complete pictures with any diffusion or flow model, or with none."
-    )
+    parser = _Parser(prog="alm-image", description="Complete pictures with any diffusion or flow model, or with none.")
     parser.add_argument("--version", action="version", version=f"alm-image {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     common = _common()

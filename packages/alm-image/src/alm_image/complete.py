@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -47,7 +48,12 @@ class Options:
     on_step: Preview | None = None
 
     def __post_init__(self) -> None:
-        """Checks ranges."""
+        """Checks types, which scripts mistake for the names of the command line, and ranges."""
+        for name, made in (("method", "ALM()"), ("reference", "Inversion()"), ("blend", "Poisson()")):
+            if isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} is an object, such as {made}: got {getattr(self, name)!r}")
+        if isinstance(self.prior, str | Path):
+            raise TypeError(f"prior is a model that load_prior has loaded: got {self.prior!r}")
         if not -(2**63) <= self.seed < 2**63 - self.count:
             raise ValueError(f"the seed must fit 63 bits, got {self.seed}")
         if self.count < 1:
@@ -79,8 +85,8 @@ class Result:
     kept_error: int
     band: int
     method: str
-    source: Picture
-    kept: NDArray[np.bool_]
+    source: Picture = field(repr=False)
+    kept: NDArray[np.bool_] = field(repr=False)
 
 
 @dataclass

@@ -144,7 +144,7 @@ def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
 def check_mask(mask: Tensor) -> Tensor:
     """The mask itself; raises ValueError when there is nothing to generate or nothing to keep."""
     if not bool((mask > 0).any()):
-        raise ValueError("the mask is empty (all black): paint white where the picture is to be generated")
+        raise ValueError("the mask is empty (all black): paint white, 255, where the picture is to be generated")
     if not bool((mask == 0).any()):
         raise ValueError("the mask is full (no pixel is wholly black), so nothing is given: paint black what is kept")
     return mask

@@ -8,6 +8,7 @@ with `w_i = σ_t w_i^init` (Eq. 12) on a diffusion and `w_i = t⁴ w_i^init`, `w
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from torch import Tensor
@@ -48,8 +49,11 @@ class ALM(Method):
 
     def __post_init__(self) -> None:
         """Checks ranges."""
-        if min(self.w1 or 0, self.w2, self.conditional or 0) < 0:
-            raise ValueError(f"weights must be 0 or more, got {self}")
+        weights = (self.w1 or 0.0, self.w2, self.conditional or 0.0)
+        if not all(0 <= weight < inf for weight in weights):
+            raise ValueError(
+                f"weights must be 0 or more, got w1 {self.w1}, w2 {self.w2}, conditional {self.conditional}"
+            )
         if self.iterations < 1:
             raise ValueError(f"iterations must be 1 or more, got {self.iterations}")
         if not (0 <= self.off_last <= 1 and 0 <= self.eta <= 1):

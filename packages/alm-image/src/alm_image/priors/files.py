@@ -23,7 +23,7 @@ def local_folder(name: str | Path, variant: str | None) -> Path:
         "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name; "
         "'emoji' comes with the package"
     )
-    if str(name).count("/") > 1 or str(name).startswith((".", "/", "~")):
+    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")) or str(name).endswith("/"):
         raise FileNotFoundError(f"there is no model folder {name}: {hint}")
     pipeline = diffusers().DiffusionPipeline
     try:
