@@ -40,6 +40,8 @@ METHOD = RePaint(8)
 
 TEMPER = 8.0
 """What D is divided by where copied pieces meet: elements of a patch are not independent, as the density takes them."""
+CHUNK = 1 << 20
+"""Elements compared at a time: larger temporaries leave the caches, and their pages are made anew each time."""
 
 
 class ExemplarPrior:
@@ -239,15 +241,23 @@ class _Matcher:
 
     def compare(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """D − 2 log π (N) of the exemplars at `found`, infinite where there is none, and p + b at the centre (N, C)."""
-        row = self._scale.row[found]
+        step = max(CHUNK // self._q[0].numel(), 1)
+        distances, values = zip(
+            *(self._compare(slice(n, n + step), found) for n in range(0, len(found), step)), strict=True
+        )
+        return torch.cat(distances), torch.cat(values)
+
+    def _compare(self, at: slice, found: Tensor) -> tuple[Tensor, Tensor]:
+        """`compare` at some of the places."""
+        row, total = self._scale.row[found[at]], self._total[at]
         p = self._scale.exemplars.index_select(0, row.clamp(min=0))
         centre = p[:, :, p.shape[2] // 2].clone()
-        d, w = p.sub_(self._q).neg_(), self._w[:, :, None]
+        d, w = p.sub_(self._q[at]).neg_(), self._w[at, :, None]
         sums = torch.bmm(d, w)[:, :, 0]
-        b = self._clip(sums / self._total)
-        distance = torch.bmm(d.square_(), w).sum((1, 2)) + (b * (b * self._total - 2 * sums)).sum(1)
-        distance += (self._there[row] - self._here).square_().sum(1)
-        distance -= self._noisy * self._rare[row]
+        b = self._clip(sums / total)
+        distance = torch.bmm(d.square_(), w).sum((1, 2)) + (b * (b * total - 2 * sums)).sum(1)
+        distance += (self._there[row] - self._here[at]).square_().sum(1)
+        distance -= self._noisy[at] * self._rare[row]
         return distance.masked_fill(row < 0, math.inf), centre + b
 
     def refine(self, found: Tensor, generator: torch.Generator) -> Tensor:

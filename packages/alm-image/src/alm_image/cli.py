@@ -93,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _common() -> _Parser:
+    common = _Parser(add_help=False)
     files = common.add_argument_group("files")
     files.add_argument(
         "-o", "--output", type=Path, action="append", required=True, help="the result; given several times, variants"
