@@ -1,6 +1,6 @@
 """The exact benchmark on many instances: those of the repository, and random ones that nothing was tuned on.
 
-    ./run bench exact_family [--first 5000] [--count 16] [--random-only] [--results benchmarks/results/0.1.0]
+    ./run bench exact_family [--first 5000] [--count 32] [--random-only] [--results benchmarks/results/0.1.0]
 
 Writes exact-<name>.json for each named instance and exact-family.json for the random ones, with the machine and the
 versions beside, and prints how the methods compare with the targets. The random ones leave out `alm-50`, whose 5,050
@@ -50,7 +50,7 @@ def targets(rows: list[Row]) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--first", type=int, default=5000, help="seed of the first random instance")
-    parser.add_argument("--count", type=int, default=16, help="how many random instances")
+    parser.add_argument("--count", type=int, default=32, help="how many random instances")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "0.1.0")
     parser.add_argument("--random-only", action="store_true", help="leave out the named instances")
     given = parser.parse_args()

@@ -20,8 +20,8 @@ from alm_core.schedule import sigma
 __all__ = ["ALM", "FLOW_W1"]
 
 FLOW_W1 = 64.0
-"""w1 on a flow. t⁴ has left little of a weight of 1 where a flow decides detail: on exact flows it couples less than
-SyncSDE does, and this leaves a third to a half of SyncSDE's gap."""
+"""w1 on a flow. t⁴ has left little of a weight of 1 where a flow decides detail: on exact flows that couples less than
+SyncSDE does, and this leaves under half of SyncSDE's gap."""
 
 
 @dataclass(frozen=True)
