@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from alm_core.codec import VaeCodec
 from alm_image.priors import load_prior
-from alm_image.priors.codec import VaeCodec
 from diffusers import AutoencoderKL
 
 Folder = Callable[[str], Path]

@@ -10,9 +10,9 @@ import alm_image
 import diffusers
 import pytest
 import torch
+from alm_core.placement import Options
 from alm_image.priors import FAMILIES, load_prior
 from alm_image.priors.load import family_of
-from alm_image.priors.options import Options, as_device, as_dtype
 
 Folder = Callable[[str], Path]
 
@@ -190,29 +190,6 @@ def test_guided_diffusion_needs_no_extra(monkeypatch: pytest.MonkeyPatch, folder
     path = folder("guided_diffusion")
     monkeypatch.setitem(sys.modules, "diffusers", None)
     assert load_prior(path).size == 32
-
-
-def test_dtypes_by_name() -> None:
-    assert as_dtype("fp16") == as_dtype("float16") == as_dtype(torch.float16) == torch.float16
-    assert as_dtype(None) is None
-    for bad in ("float64", torch.int8, "half"):
-        with pytest.raises(ValueError, match=r"dtype must be float32, float16 or bfloat16, got"):
-            as_dtype(bad)
-
-
-def test_the_default_dtype_is_wide_on_a_cpu_and_the_familys_on_accelerators() -> None:
-    assert Options(torch.device("cpu")).narrow(torch.float16) == torch.float32
-    assert Options(torch.device("cuda")).narrow(torch.bfloat16) == torch.bfloat16
-    assert Options(torch.device("cuda"), torch.float32).narrow(torch.float16) == torch.float32
-
-
-def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert as_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match="unknown device 'gpu'"):
-        as_device("gpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device 'cuda' is not available here: use device='cpu'"):
-        as_device("cuda")
 
 
 def test_offload_wants_an_accelerator(folder: Folder) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from alm_core import Level, Noise, Prediction
+from alm_core.grid import FlowGrid, grid_of
 from alm_core.prior import ddim
 from alm_image.priors import load_prior
 from alm_image.priors.bound import Bound
-from alm_image.priors.grid import FlowGrid, grid_of
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,

@@ -49,7 +49,9 @@ class ExemplarPrior:
 
     `x_0` is (1 or rows, C, *axes) with 1, 2 or 3 axes, float in [−1, 1]; row n of x_t belongs to row n mod rows.
     `mask`, broadcastable to it and the same for all channels, is above 0 where unobserved; there x_0 is not read.
-    Each of `examples` is (C, *axes) of any sizes. A mask of ones with examples makes a generator.
+    Each of `examples` is (C, *axes) of any sizes. A mask of ones with examples makes a generator. `outside`, broadcastable
+    likewise, is above 0 where the sample does not extend to, as around a silhouette: x_0 and mask are not read there,
+    nothing is taken from there or compared, and x̂_0 is x_0.
 
     `patch` is the odd width of a patch. `bandwidth` h, `shift` τ (of the axis in which the channels vary most; less
     in the others) and `clear`, the noise at which a level can be read, are in units of x_0. `rarity` is ρ in [0, 1):
@@ -67,6 +69,7 @@ class ExemplarPrior:
         mask: Tensor,
         *,
         examples: Sequence[Tensor] = (),
+        outside: Tensor | None = None,
         patch: int = 7,
         bandwidth: float = 0.02,
         shift: float = 0.04,
@@ -78,11 +81,8 @@ class ExemplarPrior:
     ) -> None:
         if not 3 <= x_0.ndim <= 5:
             raise ValueError(f"x_0 must be (rows, C, *axes) with 1, 2 or 3 axes, got {tuple(x_0.shape)}")
-        try:
-            hidden = (torch.broadcast_to(mask.to(x_0.device), x_0.shape)[:, :1] > 0).float()
-        except RuntimeError:
-            sizes = f"{tuple(mask.shape)} for {tuple(x_0.shape)}"
-            raise ValueError(f"the mask must be broadcastable to x_0: got {sizes}") from None
+        beyond = _spread("outside", torch.zeros(()) if outside is None else outside, x_0)
+        hidden = _spread("the mask", mask, x_0) * (1 - beyond)
         for example in examples:
             if example.ndim != x_0.ndim - 1 or len(example) != x_0.shape[1]:
                 wanted = f"{x_0.shape[1]} channels and {x_0.ndim - 2} axes"
@@ -100,8 +100,8 @@ class ExemplarPrior:
                 f"nearness must have a number of 0 or more for each of {x_0.ndim - 2} axes, got {nearness}"
             )
         self._densities = [
-            _Density(x, m, examples, patch, bandwidth, shift, rarity, nearness, clear, pairs, seed)
-            for x, m in zip(x_0.float(), hidden, strict=True)
+            _Density(x, m, v, examples, patch, bandwidth, shift, rarity, nearness, clear, pairs, seed)
+            for x, m, v in zip(x_0.float(), hidden, beyond, strict=True)
         ]
         self._sizes = tuple(x_0.shape[1:])
 
@@ -130,12 +130,13 @@ class ExemplarPrior:
 
 
 class _Density:
-    """The patch density of one sample x_0 (C, *axes), unobserved where mask (1, *axes) = 1."""
+    """The patch density of one sample x_0 (C, *axes), unobserved where mask (1, *axes) = 1, not there where beyond is."""
 
     def __init__(
         self,
         x_0: Tensor,
         mask: Tensor,
+        beyond: Tensor,
         examples: Sequence[Tensor],
         patch: int,
         bandwidth: float,
@@ -147,14 +148,15 @@ class _Density:
         seed: int,
     ) -> None:
         self._x_0, self._mask = torch.where(mask > 0, 0.0, x_0), mask
-        shown = torch.cat([x_0[:, mask[0] == 0], *(e.to(x_0).flatten(1) for e in examples)], 1)
+        shown = torch.cat([x_0[:, (mask + beyond)[0] == 0], *(e.to(x_0).flatten(1) for e in examples)], 1)
         if shown.shape[1] == 0:
             raise ValueError("nothing was observed to take exemplars from: give examples")
         variance, self._turn = torch.linalg.eigh(torch.cov(shown, correction=0).view(len(x_0), len(x_0)))
         self._shifts = shift * (variance / variance[-1].clamp(min=1e-9)).clamp(1e-9, 1) ** 0.25
         self._fixed = torch.full_like(self._shifts, 1e-9)
         turned = [_turned(x, self._turn) for x in (self._x_0, *(e.to(x_0) for e in examples))]
-        self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch)
+        self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch, beyond)
+        self._within = pad(1 - beyond, self._scales[0].axes)
         self._rare = [rarity * gaps(scale, seed) for scale in self._scales]
         self._near = x_0.new_tensor(nearness).sqrt()
         self._bandwidth, self._clear, self._pairs, self._seed = bandwidth, clear, pairs, seed
@@ -175,7 +177,8 @@ class _Density:
         first = next((i for i in range(read, last) if scales[i].pairs <= self._pairs), last)
 
         def at(i: int) -> _Matcher:
-            y_i = pool(finest, scales[i].factor)
+            # Of what is partly outside, the mean of the part within.
+            y_i = pool(finest * self._within, scales[i].factor) / pool(self._within, scales[i].factor).clamp(min=1e-6)
             shifts = self._shifts if i == 0 else self._fixed
             return _Matcher(scales[i], y_i, noise[i], self._bandwidth, shifts, self._rare[i], self._near)
 
@@ -305,6 +308,15 @@ class _Matcher:
 
     def _clamp(self, position: Tensor) -> Tensor:
         return position.clamp(0, len(self._scale.row) - 1)
+
+
+def _spread(what: str, mask: Tensor, x_0: Tensor) -> Tensor:
+    """(rows, 1, *axes) of x_0: 1 where the mask is above 0. Raises ValueError where it does not fit."""
+    try:
+        return (torch.broadcast_to(mask.to(x_0.device), x_0.shape)[:, :1] > 0).float()
+    except RuntimeError:
+        sizes = f"{tuple(mask.shape)} for {tuple(x_0.shape)}"
+        raise ValueError(f"{what} must be broadcastable to x_0: got {sizes}") from None
 
 
 def _turned(x: Tensor, turn: Tensor) -> Tensor:

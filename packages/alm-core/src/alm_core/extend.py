@@ -208,4 +208,4 @@ class _Work:
         """Tells the callback, which alone needs canvases of the pieces and of what they are expected to become."""
         if self.on_step:
             y, x0 = (partial(self.compose, views, each, blank) for each in (pieces, expected))
-            self.on_step(Progress(done + 1, count, y, x0))
+            self.on_step(Progress(done + 1, count, y, x0, tuple(pieces)))

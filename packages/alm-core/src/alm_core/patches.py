@@ -73,10 +73,12 @@ class Scale:
         return ravel([m * b + i for m, b, i in zip(match, block, unravel(inner, block), strict=True)], self.canvas)
 
 
-def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -> tuple[list[Scale], Tensor]:
+def pyramid(
+    x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int, beyond: Tensor
+) -> tuple[list[Scale], Tensor]:
     """The levels, finest first, and the finest canvas (C, *axes).
 
-    `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved. A level with fewer exemplars than a patch
+    `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved, `beyond` (1, *axes) with 1 = not of the sample. A level with fewer exemplars than a patch
     has elements, and all coarser ones, are left out. Raises ValueError when not one patch was seen in full.
     """
     halvings = [max(int(math.log2(size / (2 * patch))), 0) if size > 2 * patch else 0 for size in x_0.shape[1:]]
@@ -85,6 +87,7 @@ def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -
         pad(x.float(), [-(-size // u) * u for size, u in zip(x.shape[1:], unit, strict=True)]) for x in (x_0, *examples)
     ]
     hole = pad(mask, sources[0].shape[1:])
+    within = 1 - pad(beyond, sources[0].shape[1:])
     hidden = [hole, *(torch.zeros_like(x[:1]) for x in sources[1:])]
     wide = [max(sizes) for sizes in zip(*(x.shape[2:] for x in sources), strict=True)]
     canvas = torch.cat([pad(x, [x.shape[1], *wide]) for x in sources], 1)
@@ -92,12 +95,13 @@ def pyramid(x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int) -
     factor: Sizes = (1,) * len(unit)
     for level in range(max(halvings) + 1):
         size = tuple(c // f for c, f in zip(canvas.shape[1:], factor, strict=True))
-        scale = _scale(sources, hidden, size, factor, patch)
+        scale = _scale(sources, hidden, within, size, factor, patch)
         if len(scale.position) < (patch ** len(unit) if scales else 1):
             break
         scales.append(scale)
         step = tuple(1 + (count > level) for count in halvings)
         sources, hidden = [pool(x, step) for x in sources], [pool(x, step) for x in hidden]
+        within = pool(within, step)
         factor = tuple(f * s for f, s in zip(factor, step, strict=True))
     if not scales:
         raise ValueError(
@@ -119,11 +123,14 @@ def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
     return torch.where(gap.isfinite(), gap, 0.0)
 
 
-def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: Sizes, patch: int) -> Scale:
-    """One level from its sources (C, *axes) and what is hidden of each (1, *axes)."""
+def _scale(
+    sources: list[Tensor], hidden: list[Tensor], within: Tensor, canvas: Sizes, factor: Sizes, patch: int
+) -> Scale:
+    """One level from its sources (C, *axes), what is hidden of each and what of the sample is `within` (1, *axes)."""
     axes = tuple(sources[0].shape[1:])
     exemplars, position, seen_at, start = [], [], [], 0
-    for x, unseen in zip(sources, hidden, strict=True):
+    unusable = [torch.maximum(hidden[0], 1 - within), *hidden[1:]]
+    for x, unseen in zip(sources, unusable, strict=True):
         everywhere = unravel(torch.arange(unseen.numel(), device=x.device), x.shape[1:])
         seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
         at = [a[seen] for a in everywhere]
@@ -134,7 +141,7 @@ def _scale(sources: list[Tensor], hidden: list[Tensor], canvas: Sizes, factor: S
     here = unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes)
     places = ravel(here, canvas)
     noisy = _windows(hidden[0], patch, here)[:, 0]
-    inside = _windows(torch.ones_like(hidden[0]), patch, here, outside=0.0)[:, 0]
+    inside = _windows(within, patch, here, outside=0.0)[:, 0]
     weight = inside * _bell(patch, len(axes)).to(inside)
     where = torch.cat(position)
     row, slot = _inverse(where, canvas), _inverse(places, canvas)

@@ -27,13 +27,15 @@ class NotFiniteError(ArithmeticError):
 class Progress:
     """What a callback is told after each step: `index` of `count` are done.
 
-    `y()` is the state there and `x0()` the x̂_0 that the step went by, put together when asked for.
+    `y()` is the state there and `x0()` the x̂_0 that the step went by, put together when asked for. `pieces` are the
+    states of the windows that took the step, each as its method left it: y itself where there are none.
     """
 
     index: int
     count: int
     y: Callable[[], Tensor]
     x0: Callable[[], Tensor]
+    pieces: tuple[Tensor, ...]
 
 
 def sample(
@@ -79,7 +81,7 @@ def sample(
             observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None
             y, x0 = run.step(y, index, observed)
             if on_step:
-                on_step(Progress(index + 1, schedule.steps, partial(_same, y), partial(_same, x0)))
+                on_step(Progress(index + 1, schedule.steps, partial(_same, y), partial(_same, x0), (y,)))
     return y
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from alm_core.guidance import ClassifierFree, Embedding, Evaluate, Unguided
 from torch import Tensor
 
-from alm_image.priors.network import ClassifierFree, Evaluate, Unguided
 from alm_image.priors.pipeline import prepare_network, refuse_channels
-from alm_image.priors.text import Embedding
 
 __all__ = ["ConditionalUNet", "check_unet", "evaluators"]
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import torch
+from alm_core.codec import PixelCodec
+from alm_core.grid import grid_of
+from alm_core.placement import Options
 
 from alm_image.priors.bound import bound_of
-from alm_image.priors.codec import PixelCodec
 from alm_image.priors.conditional_unet import check_unet, evaluators
 from alm_image.priors.files import component_config
-from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior
-from alm_image.priors.options import Options
 from alm_image.priors.pipeline import load_pipeline, place
 from alm_image.priors.text import PipelineText
 

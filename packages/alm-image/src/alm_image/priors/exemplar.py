@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import torch
 from alm_core import Conditions, FreshNoise, Level, Prediction, Prior, Schedule
 from alm_core.exemplar import METHOD, ExemplarPrior
+from alm_core.placement import Options
 from torch import Tensor
 
 from alm_image.blend import Membrane
 from alm_image.priors.base import Defaults
-from alm_image.priors.options import Options
 
 __all__ = ["Exemplar"]
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 from alm_core import ALM, FixedNoise, Inversion
+from alm_core.codec import VaeCodec
+from alm_core.grid import grid_of
+from alm_core.guidance import Condition, Embedding, Unguided
+from alm_core.placement import Options
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from alm_image.priors.base import Defaults
-from alm_image.priors.codec import VaeCodec
 from alm_image.priors.files import component_config
-from alm_image.priors.grid import grid_of
-from alm_image.priors.network import NetworkPrior, Unguided
-from alm_image.priors.options import Options
+from alm_image.priors.network import NetworkPrior
 from alm_image.priors.pipeline import load_pipeline, place, prepare_network, refuse_channels
-from alm_image.priors.text import Condition, Embedding
 
 __all__ = ["load"]
 

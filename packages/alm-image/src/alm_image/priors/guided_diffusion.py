@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 
 import torch
 from alm_core import Prediction
+from alm_core.codec import PixelCodec
+from alm_core.grid import DiffusionGrid
+from alm_core.guidance import Embedding, Unguided
+from alm_core.placement import Options
 from alm_core.schedule import cosine, linear
 from torch import Tensor
 
 from alm_image.priors.bound import Bound
-from alm_image.priors.codec import PixelCodec
 from alm_image.priors.files import read_json
-from alm_image.priors.grid import DiffusionGrid
-from alm_image.priors.network import NetworkPrior, Unguided
+from alm_image.priors.network import NetworkPrior
 from alm_image.priors.networks.guided_diffusion import CLASSES, GuidedDiffusionConfig, GuidedDiffusionUNet
-from alm_image.priors.options import Options
-from alm_image.priors.text import ClassText, Embedding, NoText
+from alm_image.priors.text import ClassText, NoText
 
 __all__ = ["load"]
 

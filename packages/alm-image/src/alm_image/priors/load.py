@@ -6,12 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import torch
+from alm_core.placement import Options, as_device, as_dtype
 
 from alm_image.priors.base import ImagePrior
 from alm_image.priors.exemplar import Exemplar
 from alm_image.priors.files import component_classes, local_folder
 from alm_image.priors.network import NetworkPrior
-from alm_image.priors.options import Options, as_device, as_dtype
 
 __all__ = ["FAMILIES", "family_of", "load_prior"]
 

@@ -5,70 +5,19 @@ A family's file brings the network call and the text; what is the same for all i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from alm_core import ALM, Conditions, Inversion, Level, Prediction, Prior, Schedule
+from alm_core.codec import Codec, check_multiple
+from alm_core.grid import Grid
+from alm_core.guidance import Condition, Evaluate, known_conditions
 from torch import Tensor
 
 from alm_image.priors.base import Defaults
 from alm_image.priors.bound import Bound
-from alm_image.priors.codec import Codec, check_multiple
-from alm_image.priors.grid import Grid
-from alm_image.priors.text import Condition, Embedding, NoText, Text
+from alm_image.priors.text import NoText, Text
 
-__all__ = [
-    "ClassifierFree",
-    "Evaluate",
-    "Network",
-    "NetworkPrior",
-    "Unguided",
-]
-
-
-class Network(Protocol):
-    """The raw network: casts to its own dtype and answers in the dtype of x."""
-
-    def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
-        """The output for x (rows, …) at the time, where every tensor of `embedding` has a batch axis."""
-
-
-class Evaluate(Protocol):
-    """A network with or without guidance."""
-
-    @property
-    def rows(self) -> int:
-        """Network rows for one row of x."""
-
-    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
-        """The raw output in one network call."""
-
-
-@dataclass(frozen=True)
-class Unguided:
-    """The conditional output."""
-
-    network: Network
-    rows: int = field(default=1, init=False)
-
-    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
-        """See `Evaluate`."""
-        return self.network(x, time, batched([c.positive for c in conditions]))
-
-
-@dataclass(frozen=True)
-class ClassifierFree:
-    """out = out_u + g (out_c − out_u), both branches in one call; linear, so it holds for ε, v and x_0 alike."""
-
-    network: Network
-    scale: float
-    rows: int = field(default=2, init=False)
-
-    def __call__(self, x: Tensor, time: float, conditions: Sequence[Condition]) -> Tensor:
-        """See `Evaluate`."""
-        embedding = batched([c.negative for c in conditions] + [c.positive for c in conditions])
-        negative, positive = self.network(torch.cat([x, x]), time, embedding).chunk(2)
-        return negative + self.scale * (positive - negative)
+__all__ = ["NetworkPrior"]
 
 
 @dataclass(frozen=True)
@@ -154,12 +103,4 @@ class NetworkPrior:
                     "pass conditions=(prior.condition(prompt, negative_prompt, height, width),)"
                 )
             return [Condition()] * rows
-        known = [c for c in conditions if isinstance(c, Condition)]
-        if len(known) != rows:
-            raise ValueError(f"one condition of this prior a row is wanted: got {len(known)} for {rows} rows")
-        return known
-
-
-def batched(embeddings: Sequence[Embedding]) -> Embedding:
-    """Stacks each tensor of the embeddings over the rows."""
-    return tuple(torch.stack(parts) for parts in zip(*embeddings, strict=True))
+        return known_conditions(conditions, rows)

@@ -6,9 +6,9 @@ from textwrap import shorten
 from typing import Any
 
 import torch
+from alm_core.placement import Options
 
 from alm_image.priors.extras import diffusers, dtype_keyword, quiet
-from alm_image.priors.options import Options
 
 __all__ = ["load_pipeline", "load_unet", "place", "prepare_network", "refuse_channels"]
 

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from alm_core.codec import PixelCodec
+from alm_core.grid import grid_of
+from alm_core.guidance import Embedding, Unguided
+from alm_core.placement import Options
 from torch import Tensor
 
 from alm_image.priors.bound import bound_of
-from alm_image.priors.codec import PixelCodec
 from alm_image.priors.extras import diffusers
 from alm_image.priors.files import component, component_config, read_json
-from alm_image.priors.grid import grid_of
-from alm_image.priors.network import NetworkPrior, Unguided
-from alm_image.priors.options import Options
+from alm_image.priors.network import NetworkPrior
 from alm_image.priors.pipeline import load_unet, prepare_network, refuse_channels
-from alm_image.priors.text import ClassText, Embedding, NoText
+from alm_image.priors.text import ClassText, NoText
 
 __all__ = ["load"]
 

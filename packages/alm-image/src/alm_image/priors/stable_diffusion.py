@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import torch
+from alm_core.codec import VaeCodec
+from alm_core.grid import grid_of
+from alm_core.placement import Options
 
-from alm_image.priors.codec import VaeCodec
 from alm_image.priors.conditional_unet import check_unet, evaluators
 from alm_image.priors.files import component_config
-from alm_image.priors.grid import grid_of
 from alm_image.priors.network import NetworkPrior
-from alm_image.priors.options import Options
 from alm_image.priors.pipeline import load_pipeline, place
 from alm_image.priors.text import PipelineText
 

@@ -4,20 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from alm_core.guidance import Condition
 
-__all__ = ["ClassText", "Condition", "Embedding", "NoText", "PipelineText", "Text"]
-
-Embedding = tuple[Tensor, ...]
-"""What one row is conditioned on, each tensor without its batch axis; the network's own order."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One row's condition; `negative` is what classifier-free guidance leads away from."""
-
-    positive: Embedding = ()
-    negative: Embedding = ()
+__all__ = ["ClassText", "NoText", "PipelineText", "Text"]
 
 
 class Text(Protocol):

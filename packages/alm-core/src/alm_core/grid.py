@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from alm_core import Level, Prediction, Schedule
 from torch import Tensor
+
+from alm_core.prior import Prediction
+from alm_core.schedule import Level, Schedule
 
 __all__ = ["DiffusionGrid", "FlowGrid", "Grid", "grid_of"]
 
@@ -32,7 +34,7 @@ class Grid(Protocol):
         """(x_t, level, raw output) → prediction."""
 
     def schedule(self, steps: int, tokens: int) -> Schedule:
-        """The levels of `steps` steps for a picture of `tokens` patches."""
+        """The levels of `steps` steps for a sample of `tokens` patches."""
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,24 @@ __all__ = ["Codec", "PixelCodec", "VaeCodec", "check_multiple"]
 
 
 class Codec(Protocol):
-    """See `ImagePrior` for the members."""
+    """How pixels (rows, channels, height, width) in [−1, 1] become the state that is diffused, and back."""
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
         """(channels, height, width) of the state."""
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Pixels to state."""
+        """The state of pixels."""
 
     def decode(self, state: Tensor) -> Tensor:
-        """State to pixels."""
+        """The pixels of a state, float32, not clamped."""
 
     def mask_to_state(self, mask: Tensor) -> Tensor:
-        """Mask to the grid of the state."""
+        """A mask (rows, 1, height, width) on the grid of the state, by maximum: 1 is to be generated."""
 
 
 @dataclass(frozen=True)
 class PixelCodec:
-    """The state is the picture."""
+    """The state is the pixels."""
 
     channels: int
     device: torch.device
@@ -66,7 +66,7 @@ class VaeCodec:
             vae.enable_slicing()
         self._vae, self._device = vae, device
         self.channels = int(config.latent_channels)
-        self.factor = 2 ** (len(config.block_out_channels) - 1)
+        self.factor: int = 2 ** (len(config.block_out_channels) - 1)
         mean, std = config.get("latents_mean"), config.get("latents_std")
         self._shift = _per_channel(mean, config.get("shift_factor") or 0.0, device)
         self._scale: Tensor = config.scaling_factor / _per_channel(std, 1.0, device)

@@ -1,4 +1,4 @@
-"""How a model is to be run, checked before anything is loaded."""
+"""How a model is to be run, and where: checked before anything is loaded."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,12 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Options:
-    """See `load_prior`."""
+    """What is asked of a network, whatever it makes.
+
+    `dtype` None is the family's usual one, `variant` names a set of weights, `guidance` None is the family's usual
+    scale. `offload` keeps each part in main memory until it is used, `vae_tiling` decodes in tiles, and `attention`
+    names how attention is computed. Raises ValueError where they do not go together.
+    """
 
     device: torch.device
     dtype: torch.dtype | None = None
@@ -39,7 +44,7 @@ class Options:
             raise ValueError(f"guidance must be 0 or more, got {self.guidance}")
 
     def check_single(self, family: str) -> None:
-        """Raises ValueError where guidance, a VAE or parts are asked of a model that is one pixel network."""
+        """Raises ValueError where guidance, a VAE or parts are asked of a model that is one network."""
         if self.guidance not in (None, 1):
             raise ValueError(f"a {family} model has no guidance, got {self.guidance}: leave guidance out")
         if self.vae_tiling:
