@@ -1,0 +1,238 @@
+"""Painting a mesh from its views: each is made given what the earlier ones, and a kept texture, show of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from alm_core import Counted, Method, Noise, NotFiniteError, Progress, Reference, extend, sample
+from alm_core.sample import suited_reference
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alm_texture.bake import Baked, Kept, Picture, Solver, bake
+from alm_texture.camera import Camera, paper_views
+from alm_texture.canvas import Canvas, canvas_of
+from alm_texture.mesh import Mesh
+from alm_texture.metrics import view_agreement
+from alm_texture.priors.base import ViewPrior
+from alm_texture.resume import Finished, fingerprint
+from alm_texture.scene import Scene
+
+__all__ = ["OnStep", "Result", "paint"]
+
+OnStep = Callable[[int, int], None]
+"""Told after each step how many are done, and of how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What `paint` returns.
+
+    `textures` has one uint8 (size, size, 3) picture a page of `mesh`, in the order of its materials, and `views` one a
+    camera, as the model made it. `coverage` is the share of the surface that some view sees or that was kept; the rest is
+    filled from its nearest. `agreement` is the mean difference, in [0, 1], of two views where they show the same place (nan
+    where none do). `evaluations` and `calls` count the network's rows and passes; `resumed` is how many views were finished
+    before. `seconds` is wall time without loading the model.
+    """
+
+    mesh: Mesh
+    textures: list[NDArray[np.uint8]]
+    views: list[NDArray[np.uint8]]
+    cameras: list[Camera]
+    coverage: float
+    agreement: float
+    evaluations: int
+    calls: int
+    resumed: int
+    seconds: float
+    seed: int
+    method: str
+    baked: Baked = field(repr=False)
+
+
+def paint(
+    mesh: Mesh,
+    *,
+    prior: ViewPrior,
+    cameras: Sequence[Camera] | None = None,
+    method: Method | None = None,
+    reference: Reference | None = None,
+    prompt: str = "",
+    negative_prompt: str = "",
+    steps: int | None = None,
+    seed: int = 0,
+    size: int | None = None,
+    texture_size: int = 1024,
+    keep: Kept | None = None,
+    solver: Solver | None = None,
+    lockstep: bool | None = None,
+    together: int | None = None,
+    resume: str | Path | None = None,
+    rasterizer: str = "embree",
+    on_step: OnStep | None = None,
+) -> Result:
+    """A texture for the mesh, `texture_size` texels wide a page, made by `prior` through views `size` pixels wide.
+
+    The mesh must have UVs (`unwrap`). `cameras` are the paper's ten unless given. `keep` is a texture of which a part stays
+    exactly as it is: only the rest is made. With `lockstep` all views advance together, level by level, at most `together` in
+    a network call, as the papers' code does and as models that let views look at each other need; without it each view is
+    finished before the next, and with `resume`, a folder, an interrupted job goes on from its last finished view. None is
+    what suits the prior. The method, reference and steps are the prior's own unless given.
+
+    Raises ValueError where something does not fit, or no camera sees what is to be painted.
+    """
+    start = time.perf_counter()
+    size, steps = size or prior.size, steps or prior.defaults.steps
+    lockstep = prior.lockstep and resume is None if lockstep is None else lockstep
+    if size % prior.multiple or size < 1:
+        raise ValueError(f"views must be a multiple of {prior.multiple} pixels wide, got {size}")
+    if resume is not None and lockstep:
+        raise ValueError("a job is resumed view by view, and lockstep finishes all at once: leave one of them out")
+    cameras = list(cameras or paper_views())
+    method = method or prior.defaults.method
+    reference = reference or suited_reference(method, prior.defaults.reference)
+    scene = Scene(mesh, rasterizer)
+    canvas = canvas_of(scene, prior, cameras, size, seed, keep, texture_size)
+    if not bool(canvas.mask.any()):
+        raise ValueError("no view sees anything that is to be painted: choose other views, or keep less")
+    job = _Job(prior, canvas, method, reference, steps, seed, prompt, negative_prompt, on_step)
+    if lockstep:
+        states, done = job.together(together), 0
+    else:
+        key = fingerprint(mesh, cameras, keep, prior.identity, repr((method, reference)), prompt, negative_prompt, steps, seed, size)
+        finished = Finished(Path(resume), key, len(cameras)) if resume is not None else None
+        states, done = job.one_by_one(finished)
+    pictures = [
+        Picture(view.camera, view.fragments, _pixels(prior, state)[:, view.fragments.pixel].T)
+        for view, state in zip(canvas.views, states, strict=True)
+    ]
+    baked = bake(scene, pictures, size=texture_size, solver=solver, kept=keep)
+    return Result(
+        mesh=mesh,
+        textures=[_eight_bit(page) for page in baked.values],
+        views=[_eight_bit(p.view.image(p.values, 1.0)) for p in pictures],
+        cameras=cameras,
+        coverage=baked.coverage,
+        agreement=view_agreement(scene.atlas(texture_size), pictures),
+        evaluations=job.rows,
+        calls=job.calls,
+        resumed=done,
+        seconds=time.perf_counter() - start,
+        seed=seed,
+        method=repr(method),
+        baked=baked,
+    )
+
+
+@dataclass
+class _Job:
+    """The sampling of all views, and what it took."""
+
+    prior: ViewPrior
+    canvas: Canvas
+    method: Method
+    reference: Reference
+    steps: int
+    seed: int
+    prompt: str
+    negative_prompt: str
+    on_step: OnStep | None
+    calls: int = 0
+    rows: int = 0
+
+    def together(self, at_most: int | None) -> list[Tensor]:
+        """The states (1, …) of all views, advanced level by level."""
+        counted, last = Counted(self.prior), []
+
+        def tell(progress: Progress) -> None:
+            last[:] = progress.pieces
+            self.tell(progress.index, progress.count)
+
+        extend(
+            counted,
+            self.prior.schedule(self.steps),
+            self.canvas.windows,
+            self.canvas.x_0,
+            self.canvas.mask,
+            noise=self.noise,
+            method=self.method,
+            reference=self.reference,
+            conditions=[(self.condition(i),) for i in range(len(self.canvas.views))],
+            together=at_most,
+            on_step=tell,
+        )
+        self.count(counted)
+        return last
+
+    def one_by_one(self, finished: Finished | None) -> tuple[list[Tensor], int]:
+        """The states of all views, each made given the finished earlier ones, and how many were finished before."""
+        canvas, states, count = self.canvas, [], len(self.canvas.views)
+        x_0, mask, done = canvas.x_0, canvas.mask, 0
+        for i, (window, outside) in enumerate(zip(canvas.windows, canvas.outside, strict=True)):
+            given, hole = window.read(x_0), window.read(mask)
+            before = finished.read(i) if finished else None
+            if before is not None:
+                y, done = before.to(given), done + 1
+            elif bool(hole.any()):
+                y = self.view(i, given, hole, outside)
+            else:
+                y = given
+            if finished and before is None:
+                finished.write(i, y)
+            states.append(y)
+            # What was made at a glancing angle is left to a later view that sees it better.
+            x_0 = window.write(x_0, torch.where(hole * window.stands > 0, y, given))
+            mask = window.write(mask, hole * (1 - window.stands))
+            self.tell((i + 1) * self.steps, count * self.steps)
+        return states, done
+
+    def view(self, i: int, given: Tensor, hole: Tensor, outside: Tensor) -> Tensor:
+        """The state of one view."""
+        counted = Counted(self.prior.given(given, hole, outside))
+        count = len(self.canvas.views) * self.steps
+        y = sample(
+            counted,
+            self.prior.schedule(self.steps),
+            noise=self.noise.child(i),
+            x_0=given,
+            mask=hole,
+            method=self.method,
+            reference=self.reference,
+            conditions=(self.condition(i),),
+            on_step=lambda progress: self.tell(i * self.steps + progress.index, count),
+        )
+        self.count(counted)
+        return y
+
+    @property
+    def noise(self) -> Noise:
+        """Of the one sample that is made."""
+        return Noise((self.seed,), self.prior.device)
+
+    def condition(self, i: int) -> object:
+        """Of view i."""
+        return self.prior.condition(self.prompt, self.negative_prompt, self.canvas.views[i])
+
+    def count(self, counted: Counted) -> None:
+        """Adds up what a run took."""
+        self.calls, self.rows = self.calls + counted.calls, self.rows + counted.rows
+
+    def tell(self, done: int, count: int) -> None:
+        """Tells the callback."""
+        if self.on_step:
+            self.on_step(done, count)
+
+
+def _pixels(prior: ViewPrior, state: Tensor) -> NDArray[np.float32]:
+    """(3, pixels) in [0, 1] of one state. Raises `NotFiniteError`."""
+    made = prior.decode(state)[0].float().cpu()
+    if not bool(torch.isfinite(made).all()):
+        raise NotFiniteError("decoding gave NaN or infinity: if the model runs in float16, try bfloat16 or float32")
+    return ((made.clamp(-1, 1) + 1) / 2).flatten(1).numpy()
+
+
+def _eight_bit(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)

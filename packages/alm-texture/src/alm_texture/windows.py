@@ -1,0 +1,104 @@
+"""Views of a mesh as windows onto one canvas: what a view makes of the surface, another view sees.
+
+A canvas is (rows, channels, places): first the texels of an auxiliary texture that some view shows, then places of each
+view's own for its cells that show none, such as its backdrop. A cell reads the texel whose projection lies nearest to its
+centre; a texel takes the value of the nearest cell that shows the same place. Nothing is averaged, so noise keeps its
+variance, and the laws of a window hold exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alm_texture.atlas import Atlas
+from alm_texture.sight import CLEARLY, sight
+from alm_texture.camera import Camera
+from alm_texture.raster import Fragments
+
+__all__ = ["MeshView", "mesh_views"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeshView:
+    """A view of `size` × `size` cells. `shown` (cells) is the place that each cell reads.
+
+    `place` (m) are all the places that the view shows, and `cell` (m) the cell that each takes its value from. `stands`
+    (1, 1, size, size) is 1 where what the view makes may stand for the later ones: 0 where it sees the surface at a
+    glancing angle and a later view sees it better.
+    """
+
+    size: int
+    shown: Tensor
+    place: Tensor
+    cell: Tensor
+    stands: Tensor
+
+    def read(self, canvas: Tensor) -> Tensor:
+        """(rows, channels, size, size) of a canvas (rows, channels, places)."""
+        return canvas[..., self.shown].unflatten(-1, (self.size, self.size))
+
+    def write(self, canvas: Tensor, piece: Tensor) -> Tensor:
+        """A new canvas with the piece in place. A cell that says what the canvas shows already leaves its texels alone.
+
+        So what lies between the texels that a cell reads, and is finer than the cell, stays where nothing changed.
+        """
+        piece = piece.flatten(-2)
+        same = (piece == canvas[..., self.shown]).all(-2, keepdim=True)
+        written = canvas.clone()
+        written[..., self.place] = torch.where(same[..., self.cell], canvas[..., self.place], piece[..., self.cell])
+        return written
+
+
+def mesh_views(
+    atlas: Atlas,
+    cameras: Sequence[Camera],
+    views: Sequence[Fragments],
+    alone: Sequence[NDArray[np.bool_]] | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[list[MeshView], int]:
+    """The windows of the cameras' views, whose pixels are the cells, and the number of places of their canvas.
+
+    `alone` (cells) says for each view which cells are to be the view's own even where they show the mesh.
+    """
+    found = []
+    for i, (camera, view) in enumerate(zip(cameras, views, strict=True)):
+        seen = sight(atlas, camera, view)
+        nearest = seen.weight.argmax(0)
+        cell = view.pixel[np.take_along_axis(seen.pixel, nearest[None], 0)[0]]
+        off = (seen.x - cell % view.width) ** 2 + (seen.y - cell // view.width) ** 2
+        shared = slice(None) if alone is None else ~alone[i][cell]
+        found.append((seen.at[shared], cell[shared], off[shared], seen.cosine[shared]))
+    used = np.unique(np.concatenate([at for at, *_ in found]))
+    standing = _standing([(np.searchsorted(used, at), cosine) for at, _, _, cosine in found], len(used))
+    windows, count = [], len(used)
+    for view, (at, cell, off, _), stays in zip(views, found, standing, strict=True):
+        place = np.searchsorted(used, at)
+        shown = np.full(view.height * view.width, -1, np.int64)
+        # The last write wins: the nearest texel of each cell comes last.
+        order = np.argsort(-off, kind="stable")
+        shown[cell[order]] = place[order]
+        stands = np.ones(len(shown), np.float32)
+        stands[cell[order]] = stays[order]
+        own = np.flatnonzero(shown < 0)
+        shown[own] = count + np.arange(len(own))
+        place, cell = np.concatenate([place, shown[own]]), np.concatenate([cell, own])
+        places = (torch.from_numpy(each).to(device) for each in (shown, place, cell))
+        square = torch.from_numpy(stands.reshape(1, 1, view.height, view.width)).to(device)
+        windows.append(MeshView(view.width, *places, square))
+        count += len(own)
+    return windows, count
+
+
+def _standing(
+    seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]], count: int
+) -> list[NDArray[np.bool_]]:
+    """For each view's places (m) and cosines (m): which it sees clearly, or no later view better."""
+    best, standing = np.zeros(count, np.float32), []
+    for place, cosine in reversed(seen):
+        standing.insert(0, (cosine >= CLEARLY) | (cosine >= best[place]))
+        best[place] = np.maximum(best[place], cosine)
+    return standing
