@@ -2,18 +2,27 @@
 
 import re
 import shlex
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from alm_image.cli import main
+from alm_image import cli as image
+from alm_texture import canvas
+from alm_texture import cli as texture
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
 BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
 SMALLER = 8
-SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--stride", "--first")
+SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--stride", "--first", "--size")
+COMMANDS = {"alm-image": image.main, "alm-texture": texture.main}
+QUICK = {
+    "paint": ["--steps", "3", "--size", "64", "--view-size", "32"],
+    **{verb: ["--steps", "4"] for verb in ("inpaint", "outpaint", "wide")},
+}
+"""What a verb is told, too, where its command does not say."""
 
 
 def blocks(language: str) -> list[object]:
@@ -28,12 +37,14 @@ def blocks(language: str) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the example pictures, an eighth of their size, to work in."""
+    """A folder with the example pictures, an eighth of their size, and the meshes as they are, to work in."""
     copies = tmp_path / "examples" / "images"
     copies.mkdir(parents=True)
     for file in (ROOT / "examples" / "images").glob("*.png"):
         with Image.open(file) as image:
             image.resize([side // SMALLER for side in image.size]).save(copies / file.name)
+    shutil.copytree(ROOT / "examples" / "meshes", tmp_path / "examples" / "meshes")
+    monkeypatch.setattr(canvas, "AUXILIARY", 256)
     monkeypatch.chdir(tmp_path)
 
 
@@ -45,14 +56,19 @@ def test_the_commands_of_a_block_run(text: str) -> None:
             words = words[1:]
         if not words:
             continue
-        assert words[0] == "alm-image", f"only alm-image is run here, not {line!r}: take the mark away"
+        assert words[0] in COMMANDS, f"only {', '.join(COMMANDS)} are run here, not {line!r}: take the mark away"
         words = [str(int(w) // SMALLER) if before in SIZES else w for before, w in pairwise(["", *words])]
-        extra = [] if "--steps" in words or words[1] == "models" else ["--steps", "4"]
-        assert main([*words[1:], *extra]) in (0, None)
+        quick = QUICK.get(words[1], [])
+        extra = [
+            w for flag, value in pairwise(quick) if flag.startswith("--") and flag not in words for w in (flag, value)
+        ]
+        assert COMMANDS[words[0]]([*words[1:], *extra]) in (0, None)
         for flag, name in pairwise(words):
-            if flag in ("-o", "--output"):
-                with Image.open(name) as image:
-                    image.load()
+            if flag in ("-o", "--output") and name.endswith(".png"):
+                with Image.open(name) as picture:
+                    picture.load()
+            elif flag in ("-o", "--output"):
+                assert Path(name).exists()
 
 
 @pytest.mark.parametrize("text", blocks("python"))
@@ -71,7 +87,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 
 def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
-    for verb in ("inpaint", "outpaint", "wide"):
+    for verb in ("inpaint", "outpaint", "wide", "texture"):
         languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
         assert {"bash", "python"} <= set(languages), verb
 

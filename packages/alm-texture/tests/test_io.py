@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from alm_texture.export import save_mesh
 from alm_texture.io import WriteError, check_output, read_image, read_mesh, save_images
 from alm_texture.mesh import Material, Mesh
 from numpy.typing import NDArray
+from PIL import Image
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 PLY = """ply
@@ -103,19 +105,62 @@ def test_a_glb_gives_back_float32_positions_uvs_and_texels(
         assert np.array_equal(material.texture, texture)
 
 
-def test_another_reader_sees_a_saved_glb_with_the_same_texture_under_the_same_uv(tmp_path: Path) -> None:
-    mesh = cube()
-    save_mesh(mesh, [picture(seed=1), picture(seed=2)], tmp_path / "m.glb", roughness=0.7)
-    scene = trimesh.load_scene(tmp_path / "m.glb", process=False)
-    walls = scene.geometry["walls"]
-    mine = (mesh.part == 0) & (mesh.page == 0)
+def test_a_saved_glb_is_plain_gltf_whose_textures_repeat_and_keep_every_texel(tmp_path: Path) -> None:
+    mesh, textures = cube(up="z"), [picture(seed=1), np.dstack([picture(seed=2), picture(seed=3)[..., :1]])]
     assert mesh.uv is not None
-    assert np.allclose(walls.visual.uv[walls.faces], mesh.uv[mine], atol=1e-6)
-    assert np.allclose(walls.vertices[walls.faces], surface(mesh)[mine])
-    assert np.array_equal(np.asarray(walls.visual.material.baseColorTexture), picture(seed=1))
-    assert walls.visual.material.roughnessFactor == 0.7
-    assert walls.visual.material.metallicFactor == 0
-    assert walls.visual.material.doubleSided
+    save_mesh(mesh, textures, tmp_path / "m.glb", roughness=0.7)
+    data = (tmp_path / "m.glb").read_bytes()
+    length = struct.unpack_from("<I", data, 12)[0]
+    tree, binary = json.loads(data[20 : 20 + length]), data[28 + length :]
+    views = [binary[v["byteOffset"] :][: v["byteLength"]] for v in tree["bufferViews"]]
+    roots = [tree["nodes"][number] for number in tree["scenes"][0]["nodes"]]
+    assert [node["name"] for node in roots] == ["upright"]
+    assert np.array_equal(np.reshape(roots[0]["matrix"], (4, 4)).T @ [1, 2, 3, 1], [1, 3, -2, 1])
+    nodes = [tree["nodes"][number] for number in roots[0]["children"]]
+    assert [node["name"] for node in nodes] == list(mesh.parts)
+    assert [len(tree["meshes"][node["mesh"]]["primitives"]) for node in nodes] == [2, 2]
+    for material, name, texture in zip(tree["materials"], ("brick wall", "glass"), textures, strict=True):
+        assert (material["name"], material["doubleSided"]) == (name, True)
+        base = material["pbrMetallicRoughness"]
+        assert (base["metallicFactor"], base["roughnessFactor"], base.get("baseColorFactor")) == (0, 0.7, None)
+        used = tree["textures"][base["baseColorTexture"]["index"]]
+        sampler = tree.get("samplers", [{}])[used["sampler"]] if "sampler" in used else {}
+        assert (sampler.get("wrapS", 10497), sampler.get("wrapT", 10497)) == (10497, 10497)
+        image = tree["images"][used["source"]]
+        assert image["mimeType"] == "image/png"
+        assert np.array_equal(np.asarray(Image.open(BytesIO(views[image["bufferView"]]))), texture)
+    for primitive in (p for m in tree["meshes"] for p in m["primitives"]):
+        assert set(primitive["attributes"]) == {"POSITION", "TEXCOORD_0"}
+    first = tree["meshes"][0]["primitives"][0]
+    arrays = {
+        k: np.frombuffer(views[tree["accessors"][n]["bufferView"]], "<f4") for k, n in first["attributes"].items()
+    }
+    order = np.frombuffer(views[tree["accessors"][first["indices"]]["bufferView"]], "<u4")
+    mine = (mesh.part == 0) & (mesh.page == 0)
+    wanted = (mesh.uv[mine] * (1, -1) + (0, 1)).astype(np.float32).reshape(-1, 2)
+    assert np.array_equal(arrays["TEXCOORD_0"].reshape(-1, 2)[order], wanted)
+    assert np.array_equal(
+        arrays["POSITION"].reshape(-1, 3)[order], surface(mesh)[mine].astype(np.float32).reshape(-1, 3)
+    )
+
+
+@pytest.mark.parametrize("name", ["m.glb", "m.obj"])
+def test_awkward_faces_equal_names_and_equal_textures_survive_a_round_trip(tmp_path: Path, name: str) -> None:
+    mesh = cube()
+    assert mesh.uv is not None
+    faces = np.concatenate([mesh.faces, mesh.faces[:3], mesh.faces[:2, ::-1], [[1, 1, 2], [3, 3, 3]]])
+    more = np.concatenate([mesh.uv, mesh.uv[:3], mesh.uv[:2, ::-1], mesh.uv[:2] + 1.5])
+    page, part = (np.concatenate([each, each[:7]]) for each in (mesh.page, mesh.part))
+    odd = Mesh(mesh.vertices, faces, more, page, (Material("a"), Material("a")), part, ("it", "it"))
+    save_mesh(odd, [picture(), picture()], tmp_path / name)
+    back = read_mesh(tmp_path / name)
+    assert (len(back.parts), len(back.materials)) == (2, 2)
+    order = np.lexsort([page, part]) if name == "m.glb" else np.argsort(part, kind="stable")
+    assert np.array_equal(surface(back), surface(odd)[order])
+    assert back.uv is not None
+    assert np.abs(back.uv - more[order]).max() < 1.2e-7, "GLB has float32, and UVs up to 2.5 here"
+    assert np.array_equal(back.page, page[order])
+    assert np.array_equal(back.part, part[order])
 
 
 def test_saving_what_a_glb_held_gives_its_uvs_back_to_the_bit(tmp_path: Path) -> None:
@@ -188,6 +233,35 @@ def test_an_obj_is_read_with_polygons_negative_indices_groups_and_options(tmp_pa
     assert mesh.uv is not None
     assert mesh.uv[2].tolist() == [[0, 0], [0, 1], [0.5, 1]]
     assert np.array_equal(mesh.materials[1].texture, picture())
+
+
+def test_an_obj_that_trimesh_would_misread_is_read(tmp_path: Path) -> None:
+    seam = TRIANGLE + "v 1 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nvt .5 .5\nvn 0 0 1\nf 1/1 2/2 3/3\nf 2/4/1 4/2/1 3/1/1\n"
+    (tmp_path / "m.obj").write_text(seam)
+    mesh = read_mesh(tmp_path / "m.obj")
+    assert (len(mesh.vertices), mesh.faces.tolist()) == (4, [[0, 1, 2], [1, 3, 2]])
+    assert mesh.uv is not None
+    assert mesh.uv.tolist() == [[[0, 0], [1, 0], [0, 1]], [[0.5, 0.5], [1, 0], [0, 0]]]
+    (tmp_path / "m.obj").write_text(seam + "f 2//1 4//1 3//1\n")
+    with pytest.raises(ValueError, match="none in 1 of 3 faces"):
+        read_mesh(tmp_path / "m.obj")
+    (tmp_path / "m.obj").write_text(f"{TRIANGLE}f -3 -2 -1\nv 5 5 5\nv 6 5 5\nv\t5 6 5\nf\t-3 -2 -1 # 3\n")
+    assert read_mesh(tmp_path / "m.obj").faces.tolist() == [[0, 1, 2], [3, 4, 5]]
+    (tmp_path / "m.obj").write_text(TRIANGLE + "f 0 1 2\n")
+    with pytest.raises(ValueError, match=r"line 4 of .* names vertex 0 of 3"):
+        read_mesh(tmp_path / "m.obj")
+
+
+def test_several_material_libraries_are_read(tmp_path: Path) -> None:
+    save_images([(picture(seed=1), tmp_path / "a.png"), (picture(seed=2), tmp_path / "01 b.png")])
+    (tmp_path / "a.mtl").write_text("newmtl a\nmap_Kd a.png\n")
+    (tmp_path / "b.mtl").write_text("# none\nnewmtl b\nKd 1 1 1\n\tmap_Kd\t-mm 0 1 -clamp off 01 b.png\n")
+    faces = "usemtl b\nf 1/1 2/1 3/1\nusemtl a\nf 3/1 2/1 1/1\n"
+    (tmp_path / "m.obj").write_text(f"mtllib a.mtl\nmtllib b.mtl\n{TRIANGLE}vt 0 0\n{faces}")
+    mesh = read_mesh(tmp_path / "m.obj")
+    assert [m.name for m in mesh.materials] == ["b", "a"]
+    assert np.array_equal(mesh.materials[0].texture, picture(seed=2))
+    assert np.array_equal(mesh.materials[1].texture, picture(seed=1))
 
 
 def test_degenerate_repeated_and_non_manifold_faces_survive(tmp_path: Path) -> None:
@@ -270,28 +344,96 @@ def test_solids_of_an_stl_are_parts_of_one_page(tmp_path: Path) -> None:
     assert (mesh.parts, mesh.part.tolist(), len(mesh.materials)) == (("lid", "pot"), [0, 1], 1)
 
 
-def test_strips_fans_strides_sparse_and_normalised_values_are_read(tmp_path: Path) -> None:
-    data = np.array([[0, 0, 0, 9], [1, 0, 0, 9], [0, 1, 0, 9], [1, 1, 5, 9]], "<f4").tobytes()
+def strip_tree(*modes: int) -> tuple[dict[str, object], bytes]:
+    """Strided positions and normalised UVs of one byte, without a material."""
+    data = np.array([[0, 0, 0, 9], [1, 0, 0, 9], [0, 1, 0, 9], [1, 1, 0, 9]], "<f4").tobytes()
     data += np.array([[0, 0], [255, 51], [0, 255], [255, 255]], "u1").tobytes()
-    data += np.array([3, 0], "<u2").tobytes() + np.array([[1, 1, 0]], "<f4").tobytes()
-    sparse = {"count": 1, "indices": {"bufferView": 2, "componentType": 5123}, "values": {"bufferView": 3}}
     tree, _ = triangle_tree()
     attributes = {"POSITION": 0, "TEXCOORD_0": 1}
-    tree["meshes"] = [{"primitives": [{"attributes": attributes, "mode": mode} for mode in (5, 6, 1)]}]
+    tree["meshes"] = [{"primitives": [{"attributes": attributes, "mode": mode} for mode in modes]}]
     tree["accessors"] = [
-        {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3", "sparse": sparse},
+        {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3"},
         {"bufferView": 1, "componentType": 5121, "count": 4, "type": "VEC2", "normalized": True},
     ]
-    views = [(0, 64), (64, 8), (72, 2), (76, 12)]
-    tree["bufferViews"] = [{"buffer": 0, "byteOffset": a, "byteLength": n} for a, n in views]
-    tree["bufferViews"][0]["byteStride"] = 16  # type: ignore[index]
+    tree["bufferViews"] = [
+        {"buffer": 0, "byteOffset": 0, "byteLength": 64, "byteStride": 16},
+        {"buffer": 0, "byteOffset": 64, "byteLength": 8},
+    ]
+    tree["buffers"] = [{"byteLength": len(data)}]
+    return tree, data
+
+
+def test_strips_strides_and_normalised_uvs_are_read_and_lines_left_out(tmp_path: Path) -> None:
+    (tmp_path / "m.glb").write_bytes(glb(*strip_tree(0, 1, 2, 5, 3)))
+    mesh = read_mesh(tmp_path / "m.glb")
+    assert surface(mesh).tolist() == [[[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[1, 1, 0], [0, 1, 0], [1, 0, 0]]]
+    assert mesh.uv is not None
+    assert np.allclose(mesh.uv[1], [[1, 0], [0, 0], [1, 0.8]])
+
+
+def test_geometry_that_trimesh_would_misread_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.glb").write_bytes(glb(*strip_tree(6)))
+    with pytest.raises(ValueError, match=r"stored as fans: export it again"):
+        read_mesh(tmp_path / "m.glb")
+    for number, more, what in (
+        (0, {"sparse": {"count": 1}}, "sparse values"),
+        (0, {"normalized": True}, "normalised p"),
+    ):
+        tree, data = strip_tree(5)
+        tree["accessors"][number] |= more  # type: ignore[index]
+        (tmp_path / "m.glb").write_bytes(glb(tree, data))
+        with pytest.raises(ValueError, match=what):
+            read_mesh(tmp_path / "m.glb")
+
+
+def test_a_texture_may_have_the_second_uvs_and_a_part_several_materials(tmp_path: Path) -> None:
+    tree, data = triangle_tree()
+    data += np.array([[0.5, 0.5], [0.75, 0.5], [0.5, 1]], "<f4").tobytes()
+    tree["bufferViews"].append({"buffer": 0, "byteOffset": 60, "byteLength": 24})  # type: ignore[attr-defined]
+    tree["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 3, "type": "VEC2"})  # type: ignore[attr-defined]
+    tree["buffers"] = [{"byteLength": len(data)}]
+    tree["materials"] = [
+        {"name": "a"},
+        {"name": "a", "pbrMetallicRoughness": {"baseColorTexture": {"index": 0, "texCoord": 1}}},
+    ]
+    tree["textures"], tree["images"] = [{"source": 0}], [{"uri": "t.png"}]
+    attributes = {"POSITION": 0, "TEXCOORD_0": 1, "TEXCOORD_1": 2}
+    tree["meshes"] = [{"primitives": [{"attributes": attributes, "material": k} for k in (1, 0)]}]
+    tree["nodes"] = [
+        {"mesh": 0, "name": "twice"},
+        {"mesh": 0, "name": "twice", "camera": 0, "children": [0], "translation": [1, 0, 0]},
+    ]
+    tree["cameras"] = [{"type": "perspective", "perspective": {"yfov": 1, "znear": 1, "aspectRatio": 1}}]
+    tree["scenes"] = [{"nodes": [1]}]
+    save_images([(picture(), tmp_path / "t.png")])
     (tmp_path / "m.glb").write_bytes(glb(tree, data))
     mesh = read_mesh(tmp_path / "m.glb")
-    assert (mesh.faces[:2] % 4).tolist() == [[0, 1, 2], [1, 3, 2]]
-    assert (mesh.faces[2:] % 4).tolist() == [[1, 2, 0], [2, 3, 0]]
-    assert mesh.vertices[3].tolist() == [1, 1, 0]
+    assert (mesh.parts, mesh.part.tolist(), mesh.page.tolist()) == (("twice", "twice"), [0, 0, 1, 1], [0, 1, 0, 1])
+    assert [material.name for material in mesh.materials] == ["a", "a"]
+    assert np.array_equal(mesh.materials[0].texture, picture())
+    assert mesh.materials[1].texture is None
     assert mesh.uv is not None
-    assert np.allclose(mesh.uv[1], [[1, 0.8], [1, 0], [0, 0]])
+    assert mesh.uv[0].tolist() == [[0.5, 0.5], [0.75, 0.5], [0.5, 0]]
+    assert mesh.uv[1].tolist() == [[0.25, 0.875], [0.5, 0.875], [0.25, 0]]
+    assert surface(mesh)[0, 0].tolist() == [1, 0, 0]
+
+
+def test_parts_come_in_the_order_of_nodes_also_without_a_scene_and_skins_stay_where_they_rest(tmp_path: Path) -> None:
+    tree, data = triangle_tree()
+    tree["materials"] = [{"name": "unused"}]
+    tree["nodes"] = [
+        {"name": "lines", "mesh": 1, "children": [4, 3], "translation": [0, 0, 5]},
+        *({"mesh": 0, "name": name} for name in ("b", "a", "c")),
+        {"mesh": 0, "name": "skinned", "skin": 0, "translation": [7, 7, 7]},
+    ]
+    tree["meshes"].append({"primitives": [{"attributes": {"POSITION": 0}, "mode": 1}]})  # type: ignore[attr-defined]
+    del tree["scenes"]
+    (tmp_path / "m.glb").write_bytes(glb(tree, data))
+    mesh = read_mesh(tmp_path / "m.glb")
+    assert mesh.parts == ("b", "a", "c", "skinned")
+    assert surface(mesh)[:, 0, 2].tolist() == [0, 0, 5, 0]
+    assert [material.name for material in mesh.materials] == ["default"]
+    assert mesh.uv is not None
 
 
 def test_a_gltf_is_read_with_its_files_beside_it_and_says_which_is_missing(tmp_path: Path) -> None:
@@ -345,7 +487,7 @@ def test_a_mesh_that_has_uvs_in_some_parts_only_is_refused_unless_they_are_left_
         ("m.obj", "mtllib gone.mtl\n" + TRIANGLE + "f 1 2 3\n", r"materials in .*gone\.mtl, which is missing"),
         ("m.glb", "not a mesh", r"m\.glb cannot be read as glb"),
         ("m.gltf", "{", r"m\.gltf cannot be read as gltf"),
-        ("m.gltf", '{"asset": {"version": "1.0"}}', "glTF 2 is wanted"),
+        ("m.gltf", '{"asset": {"version": "1.0"}}', "only GLTF 2 is supported"),
         ("m.gltf", '{"asset": {"version": "2.0"}}', "holds no faces"),
         ("m.ply", "ply\nnonsense\n", r"m\.ply cannot be read as ply"),
         ("i.ply", PLY + "3 0 1 7\n", r"name vertices 0 to 2, 1 of 1 do not \(face 0 names \[0, 1, 7\]\)"),

@@ -94,39 +94,55 @@ def test_check_overlap_says_the_share_and_what_to_do() -> None:
         check_overlap(flat(square(0.1, 0.1, 0.4) + square(0.3, 0.3, 0.4)), 256)
 
 
-def test_spots_own_atlas_has_no_overlap() -> None:
-    check_overlap(check_uv(read_mesh(SPOT), outside="clamp"), 512)
+def test_spots_own_atlas_crosses_the_border_of_its_page_and_passes_as_it_is() -> None:
+    spot = read_mesh(SPOT)
+    assert spot.uv is not None
+    assert spot.uv.min() < -0.05
+    assert check_uv(spot) is spot
+    check_overlap(spot, 512)
 
 
-def test_uvs_outside_the_page_are_refused_with_their_range() -> None:
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (-0.3, 0.0), (0.55, -0.7), (40.0, 3.5)])
+def test_a_chart_that_crosses_the_border_of_its_page_is_no_overlap(shift: tuple[float, float]) -> None:
+    whole = np.add(square(0, 0, 1), shift)
+    check_uv(flat(whole))
+    for size in (64, 65):
+        assert overlap(flat(whole), size) == 0
+
+
+@pytest.mark.parametrize("tile", [(1, 0), (0, -1), (3, 2)])
+def test_faces_in_two_tiles_that_land_on_the_same_texels_overlap(tile: tuple[int, int]) -> None:
+    one = square(0.1, 0.1, 0.4)
+    folded = flat(np.concatenate([one, np.add(one, tile)]))
+    check_uv(folded)
+    assert overlap(folded, 256) >= 1 - 1 / 100
+    beside = flat(np.concatenate([one, np.add(square(0.5, 0.5, 0.4), tile)]))
+    assert overlap(beside, 256) == 0
+
+
+def test_a_face_that_lies_over_itself_on_the_folded_page_overlaps() -> None:
+    assert overlap(flat(square(0.25, 0, 1.5)), 256) == pytest.approx(0.75, abs=0.01)
+    strip = [[(0, 0.25), (2, 0.25), (2, 0.5)], [(0, 0.25), (2, 0.5), (0, 0.5)]]
+    assert overlap(flat(strip), 256) == 1
+
+
+def test_with_refuse_uvs_outside_the_page_are_refused_with_their_range() -> None:
     mesh = flat(square(0.5, -0.25, 0.75))
+    check_uv(mesh)
     with pytest.raises(
-        ValueError, match=r"2 of 2 faces are not; all reach from \(0\.5, -0\.25\) to \(1\.25, 0\.5\): make"
+        ValueError,
+        match=r"2 of 2 faces are not; all reach from \(0\.5, -0\.25\) to \(1\.25, 0\.5\): .* --uv-outside wrap",
     ):
-        check_uv(mesh)
-    near = check_uv(flat([[(-5e-7, 0), (1, 0), (1, 1 + 5e-7)]]))
-    assert near.uv is not None
-    assert near.uv.tolist() == [[[0, 0], [1, 0], [1, 1]]]
+        check_uv(mesh, outside="refuse")
+    check_uv(flat([[(-5e-7, 0), (1, 0), (1, 1 + 5e-7)]]), outside="refuse")
+    with pytest.raises(ValueError, match="those of 1 of 1 faces"):
+        check_uv(flat([[(-5e-6, 0), (1, 0), (1, 1)]]), outside="refuse")
 
 
-def test_wrap_moves_whole_faces_by_whole_tiles_and_refuses_those_that_cross() -> None:
-    home = np.array(square(0.25, 0.5, 0.5))
-    moved = check_uv(flat(home + np.array([[[3, -2]], [[-1, 1]]])), outside="wrap")
-    assert moved.uv is not None
-    assert np.allclose(moved.uv, home)
-    whole = check_uv(flat(np.add(square(0, 0, 1), (2, 5))), outside="wrap")
-    assert whole.uv is not None
-    assert np.array_equal(whole.uv, square(0, 0, 1))
-    with pytest.raises(ValueError, match=r"2 of 2 faces cross a border \(the first is 0\)"):
-        check_uv(flat(square(0.75, 0.25, 0.5)), outside="wrap")
-
-
-def test_clamp_squeezes_onto_the_border_and_refuses_to_lose_a_face() -> None:
-    squeezed = check_uv(flat(square(-0.25, 0.5, 0.75)), outside="clamp")
-    assert squeezed.uv is not None
-    assert squeezed.uv.tolist() == [[[0, 0.5], [0.5, 0.5], [0.5, 1]], [[0, 0.5], [0.5, 1], [0, 1]]]
-    with pytest.raises(ValueError, match="2 of 2 faces lie wholly outside"):
-        check_uv(flat(square(1.25, 0.5, 0.25)), outside="clamp")
+def test_uvs_over_more_than_eight_tiles_are_refused() -> None:
+    check_uv(flat(square(-3.5, -40, 8)))
+    with pytest.raises(ValueError, match=r"over 8 tiles, these reach from \(0, 0\) to \(1, 8\.25\): .* --unwrap"):
+        check_uv(flat([[(0, 0), (1, 0), (1, 8.25)]]))
 
 
 def test_missing_and_broken_uvs_are_refused() -> None:
@@ -134,7 +150,7 @@ def test_missing_and_broken_uvs_are_refused() -> None:
         check_uv(mesh_of(*bumpy()))
     with pytest.raises(ValueError, match="1 of 2 faces have NaN or infinite UVs"):
         check_uv(flat([*square(0, 0, 1)[:1], [(0, 0), (np.nan, 0), (1, 1)]]))
-    with pytest.raises(ValueError, match="must be one of refuse, wrap, clamp, got 'mirror'"):
+    with pytest.raises(ValueError, match="must be one of wrap, refuse, got 'mirror'"):
         check_uv(flat(square(0, 0, 1)), outside="mirror")  # type: ignore[arg-type]
 
 

@@ -49,9 +49,9 @@ class ExemplarPrior:
 
     `x_0` is (1 or rows, C, *axes) with 1, 2 or 3 axes, float in [−1, 1]; row n of x_t belongs to row n mod rows.
     `mask`, broadcastable to it and the same for all channels, is above 0 where unobserved; there x_0 is not read.
-    Each of `examples` is (C, *axes) of any sizes. A mask of ones with examples makes a generator. `outside`, broadcastable
-    likewise, is above 0 where the sample does not extend to, as around a silhouette: x_0 and mask are not read there,
-    nothing is taken from there or compared, and x̂_0 is x_0.
+    Each of `examples` is (C, *axes) of any sizes. A mask of ones with examples makes a generator. `outside`,
+    broadcastable likewise, is above 0 where the sample does not extend to, as around a silhouette: x_0 and mask are not
+    read there, nothing is taken from there or compared, and x̂_0 is x_0.
 
     `patch` is the odd width of a patch. `bandwidth` h, `shift` τ (of the axis in which the channels vary most; less
     in the others) and `clear`, the noise at which a level can be read, are in units of x_0. `rarity` is ρ in [0, 1):
@@ -130,7 +130,7 @@ class ExemplarPrior:
 
 
 class _Density:
-    """The patch density of one sample x_0 (C, *axes), unobserved where mask (1, *axes) = 1, not there where beyond is."""
+    """The patch density of one sample x_0 (C, *axes): unobserved where mask (1, *axes) = 1, no sample where beyond is."""
 
     def __init__(
         self,

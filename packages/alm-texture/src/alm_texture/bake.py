@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What a camera saw: `values` (n, C) float32 of the fragments of its view, and what each is worth, (n) in [0, 1]."""
+    """What a camera saw: `values` (n, C) float32 of its view's fragments, and what each is worth, (n) in [0, 1]."""
 
     camera: Camera
     view: Fragments
@@ -80,7 +80,7 @@ class Splatting(Solver):
 
 @dataclass(frozen=True)
 class Fit(Solver):
-    """Least squares on the rendering loss from a splat, held to it by `hold`. Prefer it where views agree: it is sharp."""
+    """Least squares on the rendering loss, held to a splat by `hold`. Prefer it where views agree: it is sharp."""
 
     hold: float = 1e-2
     power: float = 2.0
@@ -98,7 +98,12 @@ class Fit(Solver):
 
 
 def bake(
-    scene: Scene, pictures: Sequence[Picture], *, size: int = 1024, solver: Solver | None = None, kept: Kept | None = None
+    scene: Scene,
+    pictures: Sequence[Picture],
+    *,
+    size: int = 1024,
+    solver: Solver | None = None,
+    kept: Kept | None = None,
 ) -> Baked:
     """The texture that the pictures show, with pages `size` texels wide.
 

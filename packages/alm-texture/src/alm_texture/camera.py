@@ -1,8 +1,9 @@
 """Cameras around a mesh: where they stand, what they see of space, and the paper's ten views.
 
 Everything is in the frame of `Mesh.unit`: right-handed, Y up, the surface's centroid at the origin and the farthest
-vertex at distance 1. A camera looks along its own −Z with +Y up and +X right, as in glTF, OpenGL and Blender. Azimuth 0 stands
-on +Z, azimuth 90 on +X; elevation is towards +Y. Pixel (row, column) has its centre at (row + ½, column + ½), row 0 on top.
+vertex at distance 1. A camera looks along its own −Z with +Y up and +X right, as in glTF, OpenGL and Blender. Azimuth 0
+stands on +Z, azimuth 90 on +X; elevation is towards +Y. Pixel (row, column) has its centre at (row + ½, column + ½),
+row 0 on top.
 """
 
 import math
@@ -42,9 +43,7 @@ class Camera:
     def orbit(azimuth: float, elevation: float, distance: float = 2.0, fov: float = 60.0) -> "Camera":
         """A camera that looks at the origin; angles in degrees. Raises ValueError for an elevation beyond ±90."""
         if not (-90 <= elevation <= 90 and distance > 0):
-            raise ValueError(
-                f"wanted an elevation within ±90 and a distance above 0, got {elevation} and {distance}"
-            )
+            raise ValueError(f"wanted an elevation within ±90 and a distance above 0, got {elevation} and {distance}")
         a, e = math.radians(azimuth), math.radians(elevation)
         back = np.array([math.cos(e) * math.sin(a), math.sin(e), math.cos(e) * math.cos(a)])
         right = np.array([math.cos(a), 0.0, -math.sin(a)])

@@ -1,7 +1,7 @@
 """What is painted on: the windows of all views on one canvas, what of it is given, and what is to be made.
 
-In the state's units, so latents behind a VAE. Each view's backdrop is given, and so are the cells in which a kept texture shows;
-they are the view's own. All other cells that show the mesh are to be made, and are shared.
+In the state's units, so latents behind a VAE. Each view's backdrop is given, and so are the cells in which a kept
+texture shows; they are the view's own. All other cells that show the mesh are to be made, and are shared.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from alm_texture.atlas import shade
 from alm_texture.bake import Kept
 from alm_texture.camera import Camera
 from alm_texture.priors.base import View, ViewPrior
-from alm_texture.raster import Fragments
 from alm_texture.scene import Scene
 from alm_texture.windows import MeshView, mesh_views
 

@@ -6,14 +6,16 @@ as they are. GLB is Y-up: a mesh whose up axis is z gets a root node that rotate
 are not written, as the mesh has none of its own; programs make them from the faces.
 """
 
-import json
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 from numpy.typing import NDArray
+from PIL import Image
+from trimesh.visual.material import PBRMaterial
+from trimesh.visual.texture import TextureVisuals, unmerge_faces
 
 from alm_texture.io import check_output, encode_image, write_files
 from alm_texture.mesh import Mesh
@@ -21,12 +23,8 @@ from alm_texture.mesh import Mesh
 __all__ = ["save_mesh"]
 
 Pixels = NDArray[np.uint8]
-Json = dict[str, Any]
 UPRIGHT = [1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
 """From z-up to y-up, (x, y, z) to (x, z, −y), by columns."""
-LINEAR, MIPMAPS, CLAMP = 9729, 9987, 33071
-FLOAT, UNSIGNED = 5126, 5125
-ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
 
 
 def save_mesh(mesh: Mesh, textures: Sequence[Pixels], path: str | Path, *, roughness: float = 1.0) -> None:
@@ -48,9 +46,9 @@ def save_mesh(mesh: Mesh, textures: Sequence[Pixels], path: str | Path, *, rough
             raise ValueError(f"textures must be uint8 (S, S, 3 or 4), got {texture.dtype} {texture.shape}")
     if not 0 <= roughness <= 1:
         raise ValueError(f"the roughness must be in [0, 1], got {roughness}")
-    pngs = [encode_image(texture) for texture in textures]
     if path.suffix.lower() == ".glb":
-        return write_files([(_glb(mesh, mesh.uv, pngs, roughness), path)])
+        return write_files([(_glb(mesh, mesh.uv, textures, roughness), path)])
+    pngs = [encode_image(texture) for texture in textures]
     obj, mtl = _obj(mesh, mesh.uv, files)
     return write_files([*zip(pngs, files[2:], strict=True), (mtl.encode(), files[1]), (obj.encode(), path)])
 
@@ -80,99 +78,50 @@ def _obj(mesh: Mesh, uv: NDArray[np.float64], files: list[Path]) -> tuple[str, s
     return "\n".join([*lines, ""]), "\n".join(mtl)
 
 
-class _Binary:
-    """The binary chunk of a GLB, and the views and accessors that point into it."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[Json] = []
-        self.accessors: list[Json] = []
-
-    def view(self, data: bytes, **more: int) -> int:
-        """Adds bytes; its number."""
-        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data), **more})
-        self.data += data + bytes(-len(data) % 4)
-        return len(self.views) - 1
-
-    def array(self, values: NDArray[Any], kind: str, **more: object) -> int:
-        """Adds (count, …) little-endian float32, or uint32 indices; its number."""
-        indices = values.dtype.kind == "u"
-        view = self.view(values.tobytes(), target=ELEMENT_BUFFER if indices else ARRAY_BUFFER)
-        component = UNSIGNED if indices else FLOAT
-        self.accessors.append(
-            {"bufferView": view, "componentType": component, "count": len(values), "type": kind, **more}
+def _glb(mesh: Mesh, uv: NDArray[np.float64], textures: Sequence[Pixels], roughness: float) -> bytes:
+    """Through trimesh, which writes a mesh and a node for each geometry: here, for each page of each part."""
+    coordinates, corners = np.unique(uv.reshape(-1, 2), axis=0, return_inverse=True)
+    corners = corners.reshape(-1, 3)
+    materials = [
+        PBRMaterial(
+            name=str(page),
+            baseColorTexture=Image.fromarray(texture),
+            metallicFactor=0.0,
+            roughnessFactor=float(roughness),
+            doubleSided=True,
         )
-        return len(self.accessors) - 1
+        for page, texture in enumerate(textures)
+    ]
+    scene = trimesh.Scene()
+    owners: list[int] = []
+    for part, page in sorted(set(zip(mesh.part.tolist(), mesh.page.tolist(), strict=True))):
+        mine = (mesh.part == part) & (mesh.page == page)
+        faces, vertex, point = unmerge_faces(mesh.faces[mine], corners[mine])
+        visual = TextureVisuals(uv=coordinates[point], material=materials[page])
+        scene.add_geometry(trimesh.Trimesh(mesh.vertices[vertex], faces, process=False, visual=visual))
+        owners.append(part)
 
+    def arrange(tree: dict[str, Any]) -> None:
+        """One mesh and one node for each part, by its name; a root above that stands a z-up mesh upright."""
+        prims = [each["primitives"] for each in tree["meshes"]]
+        used = sorted(set(owners))
+        tree["meshes"] = [
+            {
+                "name": mesh.parts[part],
+                "primitives": [p for k, own in enumerate(owners) if own == part for p in prims[k]],
+            }
+            for part in used
+        ]
+        tree["nodes"] = [{"name": mesh.parts[part], "mesh": number} for number, part in enumerate(used)]
+        tree["scenes"][0]["nodes"] = list(range(len(used)))
+        if mesh.up == "z":
+            tree["nodes"].append({"name": "upright", "matrix": UPRIGHT, "children": tree["scenes"][0]["nodes"]})
+            tree["scenes"][0]["nodes"] = [len(used)]
+        for material in tree["materials"]:
+            material["name"] = mesh.materials[int(material["name"])].name
 
-def _glb(mesh: Mesh, uv: NDArray[np.float64], pngs: list[bytes], roughness: float) -> bytes:
-    binary = _Binary()
-    meshes: list[Json] = []
-    nodes: list[Json] = []
-    for number, name in enumerate(mesh.parts):
-        mine = mesh.part == number
-        used = np.unique(mesh.page[mine])
-        if len(used):
-            primitives = [_primitive(mesh, uv, np.flatnonzero(mine & (mesh.page == p)), int(p), binary) for p in used]
-            nodes.append({"name": name, "mesh": len(meshes)})
-            meshes.append({"name": name, "primitives": primitives})
-    roots = list(range(len(nodes)))
-    if mesh.up == "z":
-        nodes.append({"name": "upright", "matrix": UPRIGHT, "children": roots})
-        roots = [len(nodes) - 1]
-    pages = range(len(pngs))
-    images = [{"bufferView": binary.view(png), "mimeType": "image/png"} for png in pngs]
-    tree = {
-        "asset": {"version": "2.0", "generator": "alm-texture"},
-        "scene": 0,
-        "scenes": [{"nodes": roots}],
-        "nodes": nodes,
-        "meshes": meshes,
-        "materials": [_material(mesh.materials[page].name, page, roughness) for page in pages],
-        "textures": [{"sampler": 0, "source": page} for page in pages],
-        "samplers": [{"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": CLAMP, "wrapT": CLAMP}],
-        "images": images,
-        "accessors": binary.accessors,
-        "bufferViews": binary.views,
-        "buffers": [{"byteLength": len(binary.data)}],
-    }
-    text = json.dumps(tree, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text
-    chunks += struct.pack("<I4s", len(binary.data), b"BIN\0") + bytes(binary.data)
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
-
-
-def _primitive(mesh: Mesh, uv: NDArray[np.float64], faces: NDArray[np.int64], page: int, binary: _Binary) -> Json:
-    """The faces of one page: a vertex for each pair of a vertex and its UV, in the order in which faces name them."""
-    down = np.stack([uv[faces][..., 0], 1 - uv[faces][..., 1]], -1).astype("<f4").reshape(-1, 2) + np.float32(0)
-    pairs = np.concatenate([mesh.faces[faces].reshape(-1, 1), down.view("<u4").astype(np.int64)], 1)
-    first, indices = _first_of(pairs)
-    position = mesh.vertices[mesh.faces[faces].reshape(-1)[first]].astype("<f4")
-    limits = {"min": position.min(0).tolist(), "max": position.max(0).tolist()}
-    return {
-        "attributes": {
-            "POSITION": binary.array(position, "VEC3", **limits),
-            "TEXCOORD_0": binary.array(down[first], "VEC2"),
-        },
-        "indices": binary.array(indices.astype("<u4"), "SCALAR"),
-        "material": page,
-    }
-
-
-def _material(name: str, page: int, roughness: float) -> Json:
-    base = {"baseColorTexture": {"index": page}, "metallicFactor": 0.0, "roughnessFactor": roughness}
-    return {"name": name, "pbrMetallicRoughness": base, "doubleSided": True}
-
-
-def _first_of(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each distinct row comes first, in that order, and for every row the number of its own."""
-    keys = np.ascontiguousarray(rows).view([("", np.int64)] * rows.shape[1])[:, 0]
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[inverse]
+    data: bytes = scene.export(file_type="glb", include_normals=False, tree_postprocessor=arrange)
+    return data
 
 
 def _named(faces: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 TURN = 0.1
-"""How far apart, in the unit frame, two opposite normals count: so the inside of a thin wall is not the outside's nearest."""
+"""How far apart, in the unit frame, opposite normals count: so a thin wall's inside is not its outside's nearest."""
 
 
 def fill_surface(atlas: Atlas, values: Floats, seen: Bools) -> Floats:
@@ -50,7 +50,7 @@ def fill_atlas(atlas: Atlas, values: Floats, seen: Bools) -> Floats:
 
 
 def fill_gutters(atlas: Atlas, values: Floats, kept: Bools | None = None) -> Floats:
-    """Values (T, C) with what lies outside the charts, and is not `kept` (T), taken from the nearest texel inside one."""
+    """Values (T, C) with what lies outside the charts and is not `kept` (T) taken from the nearest texel inside one."""
     inside = np.zeros(atlas.count, bool)
     inside[atlas.texel] = True
     return fill_atlas(atlas, values, inside if kept is None else inside | kept)

@@ -11,16 +11,26 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
 from alm_texture.formats import FormatError, Page, Raw
-from alm_texture.formats.gltf import read_gltf
+from alm_texture.formats.by_trimesh import read_gltf, read_ply, read_stl
 from alm_texture.formats.obj import read_obj
-from alm_texture.formats.ply_stl import read_ply, read_stl
 from alm_texture.mesh import Material, Mesh
 
-__all__ = ["WriteError", "check_output", "encode_image", "read_image", "read_mesh", "save_images", "write_files"]
+__all__ = [
+    "WriteError",
+    "check_output",
+    "encode_image",
+    "read_image",
+    "read_mesh",
+    "read_picture",
+    "save_images",
+    "write_files",
+]
 
 Pixels = NDArray[np.uint8]
 READABLE = (".obj", ".glb", ".gltf", ".ply", ".stl")
@@ -85,19 +95,23 @@ def check_output(
     return files
 
 
-def read_image(source: str | Path | bytes) -> tuple[Pixels, Pixels | None]:
-    """A PNG, JPEG or WebP, or the bytes of one: uint8 (h, w, 3), and its alpha (h, w) or None; grey is repeated.
+def read_image(source: str | Path | bytes | Image.Image) -> tuple[Pixels, Pixels | None]:
+    """A PNG, JPEG or WebP, its bytes or opened: uint8 (h, w, 3), and its alpha (h, w) or None; grey is repeated.
 
     Raises FileNotFoundError, or ValueError when it cannot be read or has more than 8 bits a channel.
     """
-    name = "an embedded picture" if isinstance(source, bytes) else f"the picture {source}"
-    if not isinstance(source, bytes) and Path(source).is_dir():
+    path = Path(source) if isinstance(source, str | Path) else None
+    name = f"the picture {path}" if path else "an embedded picture"
+    if path and path.is_dir():
         raise ValueError(f"{name} is a folder: a PNG, JPEG or WebP file is wanted")
     try:
-        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+        if isinstance(source, Image.Image):
+            image = source
+        else:
+            image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
         image.load()
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no picture at {source!s}") from None
+        raise FileNotFoundError(f"there is no picture at {path}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name} cannot be read ({error}): a PNG, JPEG or WebP is wanted") from None
     if image.mode not in EIGHT_BIT:
@@ -105,6 +119,17 @@ def read_image(source: str | Path | bytes) -> tuple[Pixels, Pixels | None]:
     transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
     values = np.array(image.convert("RGBA" if transparent else "RGB"))
     return values[..., :3].copy(), values[..., 3].copy() if transparent else None
+
+
+def read_picture(path: str | Path, *, longest: int | None = None) -> Tensor:
+    """An example for the exemplar prior: float32 (3, height, width) in [−1, 1], shrunk until no side exceeds `longest`.
+
+    What is transparent is taken as it is. Raises as `read_image` does.
+    """
+    image = Image.fromarray(read_image(path)[0])
+    if longest is not None:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.asarray(image, np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous()
 
 
 def save_images(images: Sequence[tuple[Pixels, Path]]) -> None:

@@ -2,9 +2,9 @@
 
     min_T  Σ_p c_p^n w_p ‖ Σ_k b_pk T(k) − I_p ‖² + λ ‖ T − T_0 ‖²
 
-over the pixels p of all views, with the four bilinear weights b_pk by which a renderer reads texel k, the cosine c and what
-a pixel is worth, w. Conjugate gradients on the normal equations, which are all that is kept: views are added one by one, at
-one view's cost.
+over the pixels p of all views, with the four bilinear weights b_pk by which a renderer reads texel k, the cosine c and
+what a pixel is worth, w. Conjugate gradients on the normal equations, which are all that is kept: views are added one
+by one, at one view's cost.
 """
 
 import numpy as np
@@ -34,7 +34,9 @@ class LeastSquares:
     def add(self, view: Fragments, values: Floats, weight: Floats | None = None) -> None:
         """Adds a view, as `Splat.add` does; only pixels that see the outside of the mesh count."""
         assert self._mesh.uv is not None
-        share = np.where(view.cosine > 0, np.maximum(view.cosine, GRAZING) ** self._power, 0) * (1.0 if weight is None else weight)
+        share = np.where(view.cosine > 0, np.maximum(view.cosine, GRAZING) ** self._power, 0)
+        if weight is not None:
+            share = share * weight
         here = np.flatnonzero(share > 0)
         face = view.face[here]
         uv = np.einsum("nk,nkd->nd", view.bary[here], self._mesh.uv[face])
@@ -59,7 +61,7 @@ class LeastSquares:
         tolerance: float = 1e-5,
         iterations: int = 100,
     ) -> Floats:
-        """(T, C) from `start` (T, C), which is T_0; `hold` is λ. What no view reads, or is `fixed` (T), stays as it is."""
+        """(T, C) from T_0, `start` (T, C); `hold` is λ. What no view reads or is `fixed` (T) stays as it is."""
         free = self.read if fixed is None else self.read & ~fixed
         used, rest = np.flatnonzero(free), np.flatnonzero(self.read & ~free)
         rows = self._normal[used]

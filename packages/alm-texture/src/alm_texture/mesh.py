@@ -1,8 +1,9 @@
 """A mesh as the verbs see it: triangles in the file's own frame, one corner's UV each, and what was painted on it.
 
-Nothing here is normalised: vertices stay in the units and axes of the file. `Mesh.unit` gives the frame in which cameras
-stand. UV has u to the right and v up; texel (row, column) of a page S wide has its centre at u = (column + ½)/S,
-v = 1 − (row + ½)/S. A mesh with several materials has several **pages**, one texture each, so that UVs are kept as they are.
+Nothing here is normalised: vertices stay in the units and axes of the file. `Mesh.unit` gives the frame in which
+cameras stand. UV has u to the right and v up; texel (row, column) of a page S wide has its centre at
+u = (column + ½)/S, v = 1 − (row + ½)/S. A mesh with several materials has several **pages**, one texture each, so that
+UVs are kept as they are.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,9 @@ class Material:
 class Mesh:
     """V vertices and F triangles.
 
-    `vertices` (V, 3) float64 and `faces` (F, 3) int64. `uv` (F, 3, 2) float64, a UV for each corner, or None. `page` (F)
-    int64 indexes `materials`; `part` (F) int64 indexes `parts`, the names of the objects in the file. `up` is the file's up
-    axis, "y" or "z".
+    `vertices` (V, 3) float64 and `faces` (F, 3) int64. `uv` (F, 3, 2) float64, a UV for each corner, or None. `page`
+    (F) int64 indexes `materials`; `part` (F) int64 indexes `parts`, the names of the objects in the file. `up` is the
+    file's up axis, "y" or "z".
     """
 
     vertices: Floats
@@ -65,12 +66,12 @@ class Mesh:
     def unit(self) -> NDArray[np.float32]:
         """(V, 3) the vertices in the unit frame."""
         inverse = np.linalg.inv(self.frame)
-        return (self.vertices @ inverse[:3, :3].T + inverse[:3, 3]).astype(np.float32)
+        return np.asarray(self.vertices @ inverse[:3, :3].T + inverse[:3, 3], np.float32)
 
     @cached_property
     def normals(self) -> NDArray[np.float32]:
-        """(F, 3) the faces' unit normals in the unit frame, by the order of their corners; 0 for a face without area."""
+        """(F, 3) the faces' unit normals in the unit frame by the order of their corners; 0 for a face without area."""
         corners = self.unit[self.faces].astype(np.float64)
         cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         length = np.linalg.norm(cross, axis=1, keepdims=True)
-        return np.divide(cross, length, out=np.zeros_like(cross), where=length > 0).astype(np.float32)
+        return np.asarray(np.divide(cross, length, out=np.zeros_like(cross), where=length > 0), np.float32)

@@ -14,7 +14,7 @@ from alm_texture.sight import CLEARLY, sight
 __all__ = ["seam_contrast", "view_agreement"]
 
 APART = 3.0
-"""How many texels two neighbouring pixels' places must be farther apart in the atlas than on the surface to lie across a cut."""
+"""How many texels farther apart in the atlas than on the surface two neighbouring pixels across a cut must lie."""
 
 
 def view_agreement(atlas: Atlas, pictures: Sequence[Picture]) -> float:
@@ -39,8 +39,9 @@ def view_agreement(atlas: Atlas, pictures: Sequence[Picture]) -> float:
 def seam_contrast(mesh: Mesh, view: Fragments, values: NDArray[np.float32], size: int) -> float:
     """Root mean square difference of neighbouring pixels across cuts of the atlas, over that of those not across any.
 
-    `values` (n, C) are the colours of a view's pixels, rendered from a texture `size` texels wide: about 1 where no cut shows.
-    Neighbours lie across a cut where their texels are far more apart than their places; nan where the view shows no cut.
+    `values` (n, C) are the colours of a view's pixels, rendered from a texture `size` texels wide: about 1 where no cut
+    shows. Neighbours lie across a cut where their texels are far more apart than their places; nan where the view shows
+    no cut.
     """
     assert mesh.uv is not None
     uv = np.einsum("nk,nkd->nd", view.bary, mesh.uv[view.face]) * size

@@ -32,10 +32,11 @@ class Result:
     """What `paint` returns.
 
     `textures` has one uint8 (size, size, 3) picture a page of `mesh`, in the order of its materials, and `views` one a
-    camera, as the model made it. `coverage` is the share of the surface that some view sees or that was kept; the rest is
-    filled from its nearest. `agreement` is the mean difference, in [0, 1], of two views where they show the same place (nan
-    where none do). `evaluations` and `calls` count the network's rows and passes; `resumed` is how many views were finished
-    before. `seconds` is wall time without loading the model.
+    camera, as the model made it. `coverage` is the share of the surface that some view sees or that was kept; the rest
+    is filled from its nearest. `agreement` is the mean difference, in [0, 1], of two views where they show the same
+    place (nan where none do). `evaluations` and `calls` count the network's rows and passes; `resumed` is how many
+    views were finished before. `states` are the views in the prior's own units, (1, …). `seconds` is wall time without
+    loading the model.
     """
 
     mesh: Mesh
@@ -50,6 +51,7 @@ class Result:
     seconds: float
     seed: int
     method: str
+    states: list[Tensor] = field(repr=False)
     baked: Baked = field(repr=False)
 
 
@@ -76,11 +78,11 @@ def paint(
 ) -> Result:
     """A texture for the mesh, `texture_size` texels wide a page, made by `prior` through views `size` pixels wide.
 
-    The mesh must have UVs (`unwrap`). `cameras` are the paper's ten unless given. `keep` is a texture of which a part stays
-    exactly as it is: only the rest is made. With `lockstep` all views advance together, level by level, at most `together` in
-    a network call, as the papers' code does and as models that let views look at each other need; without it each view is
-    finished before the next, and with `resume`, a folder, an interrupted job goes on from its last finished view. None is
-    what suits the prior. The method, reference and steps are the prior's own unless given.
+    The mesh must have UVs (`unwrap`). `cameras` are the paper's ten unless given. `keep` is a texture of which a part
+    stays exactly as it is: only the rest is made. With `lockstep` all views advance together, level by level, at most
+    `together` in a network call, as the papers' code does and as models that let views look at each other need;
+    without it each view is finished before the next, and with `resume`, a folder, an interrupted job goes on from its
+    last finished view. None is what suits the prior. The method, reference and steps are the prior's own unless given.
 
     Raises ValueError where something does not fit, or no camera sees what is to be painted.
     """
@@ -102,7 +104,8 @@ def paint(
     if lockstep:
         states, done = job.together(together), 0
     else:
-        key = fingerprint(mesh, cameras, keep, prior.identity, repr((method, reference)), prompt, negative_prompt, steps, seed, size)
+        made_of = (prior.identity, method, reference, prompt, negative_prompt, steps, seed, size)
+        key = fingerprint(mesh, cameras, keep, *made_of)
         finished = Finished(Path(resume), key, len(cameras)) if resume is not None else None
         states, done = job.one_by_one(finished)
     pictures = [
@@ -123,6 +126,7 @@ def paint(
         seconds=time.perf_counter() - start,
         seed=seed,
         method=repr(method),
+        states=states,
         baked=baked,
     )
 
@@ -145,7 +149,8 @@ class _Job:
 
     def together(self, at_most: int | None) -> list[Tensor]:
         """The states (1, …) of all views, advanced level by level."""
-        counted, last = Counted(self.prior), []
+        counted = Counted(self.prior)
+        last: list[Tensor] = []
 
         def tell(progress: Progress) -> None:
             last[:] = progress.pieces
@@ -235,4 +240,4 @@ def _pixels(prior: ViewPrior, state: Tensor) -> NDArray[np.float32]:
 
 
 def _eight_bit(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(values.clip(0, 1) * 255), np.uint8)

@@ -10,6 +10,7 @@ from alm_texture.raster import Fragments
 __all__ = ["CLEARLY", "GRAZING", "Sight", "sight"]
 
 Floats = NDArray[np.float32]
+Part = tuple[NDArray[np.int64], NDArray[np.int32], Floats, Floats, Floats, Floats]
 
 NEAR = 1.6
 """How far apart, in widths of a pixel on the surface, a texel and a pixel may lie and still be the same place."""
@@ -24,18 +25,19 @@ CHUNK = 1 << 15
 class Sight:
     """What a view shows of an atlas: m texels, as indices `at` (m) into `Atlas.texel`.
 
-    `pixel` (4, m) are the pixels around each, as indices into the view's fragments, with weights (4, m) that are 0 where a
-    pixel shows another place and sum to 1; `cosine` (m); `x` and `y` (m) where the texel lies in the picture, in pixels.
+    `pixel` (4, m) are the pixels around each, as indices into the view's fragments, with weights (4, m) that are 0
+    where a pixel shows another place and sum to 1; `cosine` (m); `x` and `y` (m) where the texel lies in the picture,
+    in pixels.
     """
 
-    def __init__(self, parts: list[tuple[NDArray[np.int64], NDArray[np.int32], Floats, Floats, Floats, Floats]]) -> None:
+    def __init__(self, parts: list[Part]) -> None:
         self.at, self.pixel, self.weight, self.cosine, self.x, self.y = (
             np.concatenate(each, -1) for each in zip(*parts, strict=True)
         )
 
     def read(self, values: Floats) -> Floats:
         """(m, C) the values (n, C) of the view's fragments at the texels."""
-        return sum(values[p] * w[:, None] for p, w in zip(self.pixel, self.weight, strict=True))  # type: ignore[return-value]
+        return np.asarray(sum(values[p] * w[:, None] for p, w in zip(self.pixel, self.weight, strict=True)))
 
 
 def sight(atlas: Atlas, camera: Camera, view: Fragments) -> Sight:
@@ -46,29 +48,30 @@ def sight(atlas: Atlas, camera: Camera, view: Fragments) -> Sight:
     return Sight([_sight(atlas, slice(n, n + CHUNK), camera, view, slot) for n in starts])
 
 
-def _sight(
-    atlas: Atlas, part: slice, camera: Camera, view: Fragments, slot: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats, Floats, Floats, Floats]:
-    """Some of the texels; `slot` is the fragment of each pixel of the picture with a border one pixel wide, −1 for none."""
+def _sight(atlas: Atlas, part: slice, camera: Camera, view: Fragments, slot: NDArray[np.int32]) -> Part:
+    """Some of the texels; `slot` is the fragment of each pixel of the picture with a border one pixel wide, or −1."""
     towards = camera.position.astype(np.float32) - atlas.point[part]
     cosine = np.einsum("nd,nd->n", atlas.normal[part], towards) / np.sqrt(np.einsum("nd,nd->n", towards, towards))
     at = np.flatnonzero(cosine > 0)
     clip = camera.projection().astype(np.float32)
     point, cosine = atlas.point[part][at], cosine[at]
     x, y, _, depth = (point @ clip[:, :3].T + clip[:, 3]).T
-    x, y = (x / depth + 1) * (view.width / 2) - 0.5, (1 - y / depth) * (view.height / 2) - 0.5
-    inside = (depth > 0) & (np.abs(x + 0.5 - view.width / 2) < view.width / 2) & (np.abs(y + 0.5 - view.height / 2) < view.height / 2)
+    inside = (depth > 0) & (np.abs(x) < depth) & (np.abs(y) < depth)
     at, point, cosine, x, y, depth = (each[inside] for each in (at, point, cosine, x, y, depth))
+    x, y = (x / depth + 1) * (view.width / 2) - 0.5, (1 - y / depth) * (view.height / 2) - 0.5
     left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
     fx, fy = x - left, y - top
-    limit = (NEAR * camera.footprint(view.width) * depth / np.maximum(cosine, GRAZING)) ** 2
+    reach, least = (NEAR * camera.footprint(view.width) * depth) ** 2, np.maximum(cosine, GRAZING)
     pixel, weight = np.empty((4, len(at)), np.int32), np.empty((4, len(at)), np.float32)
     for j, (row, column, w) in enumerate(
         ((0, 0, (1 - fy) * (1 - fx)), (0, 1, (1 - fy) * fx), (1, 0, fy * (1 - fx)), (1, 1, fy * fx))
     ):
         pixel[j] = slot[(top + row + 1) * (view.width + 2) + left + column + 1]
         apart = view.point[pixel[j]] - point
-        weight[j] = np.where((pixel[j] >= 0) & (np.einsum("nd,nd->n", apart, apart) < limit), w, 0)
+        # The surface spreads a pixel by 1 / cosine; where texel and pixel differ, the steeper one is the judge.
+        spread = np.maximum(view.cosine[pixel[j]], least)
+        near = np.einsum("nd,nd->n", apart, apart) * spread**2 < reach
+        weight[j] = np.where((pixel[j] >= 0) & near, w, 0)
     total = weight.sum(0)
     seen = np.flatnonzero(total > 1e-3)
     return (

@@ -1,6 +1,8 @@
-"""Weighted splatting: each texel t takes what the views v that see it show there, bilinear among pixels of the same place,
+"""Weighted splatting: each texel t takes what the views v that see it show there, bilinear among pixels of one place,
 
-    T(t) = Σ_v c_vt^n w_v I_v(π_v(t)) / Σ_v c_vt^n w_v,     c = cosine between normal and view, w what a pixel is worth.
+    T(t) = Σ_v c_vt^n w_v I_v(π_v(t)) / Σ_v c_vt^n w_v
+
+with c the cosine between the normal and the view, and w what a pixel is worth.
 """
 
 import numpy as np
@@ -40,4 +42,5 @@ class Splat:
     def texture(self) -> tuple[Floats, NDArray[np.bool_]]:
         """(T, C) of all texels of all pages, 0 where none was seen, and which were (T)."""
         seen = self._weight > 1e-9
-        return self._sum / np.where(seen, self._weight, 1)[:, None], seen
+        weight = np.where(seen, self._weight, 1).astype(np.float32)
+        return np.asarray(self._sum / weight[:, None]), seen

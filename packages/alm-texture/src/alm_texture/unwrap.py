@@ -1,11 +1,12 @@
 """UVs: whether a mesh's own can be painted on, and new ones by xatlas.
 
-A texel belongs to one place of the surface only if no two faces lie over each other in the UV plane and none lies
-outside the picture. `check_uv` and `check_overlap` refuse a mesh whose UVs do; `unwrap` makes new ones for which both
-hold.
+A page repeats beyond [0, 1], so a chart may cross its border. A texel belongs to one place of the surface only if no
+two faces lie over each other on the page so folded. `check_uv` and `check_overlap` refuse UVs that cannot be painted
+on; `unwrap` makes new ones, in [0, 1].
 """
 
 from dataclasses import replace
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,9 +20,11 @@ __all__ = ["check_overlap", "check_uv", "overlap", "unwrap"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Outside = Literal["refuse", "wrap", "clamp"]
-CLAMPED = 1e-6
+Outside = Literal["wrap", "refuse"]
+ROUNDING = 1e-6
 """How far outside [0, 1] a UV may lie and still be meant to be on the border: rounding in files."""
+TILES = 8
+"""Repetitions of a page, at most: beyond that a picture is tiled, and its texels are not of one place."""
 OVERLAP = 0.002
 """The share of texels that may have two faces: slivers of other programs' atlases, which no eye finds."""
 GUTTER = 2
@@ -38,14 +41,10 @@ GROWTH = 7e-6
 """Seconds a face and square root of a chart's faces, at most: how the size of charts makes `max_cost` 0.5 slower."""
 
 
-def check_uv(mesh: Mesh, *, outside: Outside = "refuse") -> Mesh:
-    """The mesh with all UVs in [0, 1].
+def check_uv(mesh: Mesh, *, outside: Outside = "wrap") -> Mesh:
+    """The mesh as it is. A page repeats outside [0, 1]; with `outside` "refuse" no UV may lie there.
 
-    With `outside` "wrap", faces that lie in another tile of the plane are moved into the first; with "clamp", what
-    reaches over the page's border is squeezed onto it, for a mesh of which few faces reach a little over.
-
-    Raises ValueError where there are no UVs, some are NaN or infinite, or lie outside; with "wrap", where a face
-    crosses a tile's border; with "clamp", where a face would lose its whole area.
+    Raises ValueError where there are no UVs, some are NaN or infinite, or they reach over more than 8 tiles.
     """
     if outside not in get_args(Outside):
         raise ValueError(f"`outside` must be one of {', '.join(get_args(Outside))}, got {outside!r}")
@@ -54,25 +53,17 @@ def check_uv(mesh: Mesh, *, outside: Outside = "refuse") -> Mesh:
     broken = int((~np.isfinite(mesh.uv)).any((1, 2)).sum())
     if broken:
         raise ValueError(f"{broken} of {len(mesh.uv)} faces have NaN or infinite UVs: make new ones with --unwrap")
-    uv = mesh.uv - np.floor(mesh.uv.mean(1, keepdims=True)) if outside == "wrap" else mesh.uv
-    over = ((uv < -CLAMPED) | (uv > 1 + CLAMPED)).any((1, 2))
-    faces = f"{int(over.sum())} of {len(uv)} faces"
-    if outside == "refuse" and over.any():
-        (u0, v0), (u1, v1) = uv.min((0, 1)), uv.max((0, 1))
+    low, high = mesh.uv.min((0, 1)), mesh.uv.max((0, 1))
+    reach = f"from ({low[0]:.4g}, {low[1]:.4g}) to ({high[0]:.4g}, {high[1]:.4g})"
+    if (high - low > TILES).any():
+        raise ValueError(f"UVs may reach over {TILES} tiles, these reach {reach}: make new ones with --unwrap")
+    over = int(((mesh.uv < -ROUNDING) | (mesh.uv > 1 + ROUNDING)).any((1, 2)).sum())
+    if outside == "refuse" and over:
         raise ValueError(
-            f"UVs must be in [0, 1], those of {faces} are not; all reach from ({u0:.4g}, {v0:.4g}) to "
-            f"({u1:.4g}, {v1:.4g}): make new ones with --unwrap, or allow wrap (of whole faces) or clamp"
+            f"UVs must be in [0, 1], those of {over} of {len(mesh.uv)} faces are not; all reach {reach}: make new ones "
+            "with --unwrap, or let the page repeat with --uv-outside wrap"
         )
-    if outside == "wrap" and over.any():
-        raise ValueError(
-            f"each face must lie in one tile of the UV plane, {faces} cross a border (the first is "
-            f"{int(over.argmax())}): make new UVs with --unwrap, or allow clamp where they reach little over it"
-        )
-    inside = uv.clip(0, 1)
-    lost = int(((_area(inside) == 0) & (_area(uv) != 0)).sum())
-    if lost:
-        raise ValueError(f"{lost} of {len(uv)} faces lie wholly outside the page: make new UVs with --unwrap")
-    return replace(mesh, uv=inside)
+    return mesh
 
 
 def check_overlap(mesh: Mesh, size: int = 1024) -> None:
@@ -86,28 +77,51 @@ def check_overlap(mesh: Mesh, size: int = 1024) -> None:
 
 
 def overlap(mesh: Mesh, size: int = 1024) -> float:
-    """The share, in [0, 1], of the covered texels of all pages that two faces or more cover, at `size` texels a side.
+    """The share, in [0, 1], of the covered texels of all pages that are covered twice or more, at `size` texels a side.
 
-    Every face is laid in the UV plane at a height of its own, and seen from above and from below. Where the two views
-    show different faces there are two; a texel's centre on an edge that two faces share counts for one.
+    Every face is laid in the UV plane at a height of its own, and seen from above and from below, tile by tile. Where
+    the two views show different faces there are two; faces in two tiles that show at one texel are two as well. A
+    texel's centre on an edge that two faces share counts for one.
     """
     if mesh.uv is None:
         raise ValueError("a mesh with UVs is wanted, this one has none: unwrap it first")
     covered = double = 0
-    for page in range(len(mesh.materials)):
+    for page in np.unique(mesh.page):
         corners = mesh.uv[mesh.page == page]
-        if not len(corners):
-            continue
-        height = np.repeat(np.linspace(-0.5, 0.5, len(corners)), 3)
-        vertices = np.column_stack([corners.reshape(-1, 2) * 2 - 1, height]).astype(np.float32)
-        scene = Embree(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))
-        above, below = (scene.cast(np.diag([1.0, 1.0, side, 1.0]), size, size).face for side in (1.0, -1.0))
-        covered += int(((above >= 0) | (below >= 0)).sum())
-        pair = np.flatnonzero((above != below) & (above >= 0) & (below >= 0))
-        centre = np.stack([(pair % size + 0.5) / size, 1 - (pair // size + 0.5) / size], 1)
-        inside = [_depth(corners[face.ravel()[pair]], centre) for face in (above, below)]
-        double += int((np.minimum(*inside) > 1e-3 / size).sum())
+        corners = corners - np.floor(corners.min((0, 1)))
+        texel, face, tile = _layers(corners, size)
+        covered += len(np.unique(texel))
+        many = np.bincount(texel, minlength=size * size)[texel] > 1
+        texel, face, tile = texel[many], face[many], tile[many]
+        centre = tile + np.stack([(texel % size + 0.5) / size, 1 - (texel // size + 0.5) / size], 1)
+        deep = _depth(corners[face], centre) > 1e-3 / size
+        double += int((np.bincount(texel[deep]) > 1).sum())
     return double / max(covered, 1)
+
+
+def _layers(corners: Floats, size: int) -> tuple[Ints, Ints, Floats]:
+    """Texels (n), the faces seen there (n), and in which tiles of the plane (n, 2): from above, and else from below."""
+    height = np.repeat(np.linspace(-0.5, 0.5, len(corners)), 3)
+    vertices = np.column_stack([corners.reshape(-1, 2), height]).astype(np.float32)
+    scene = Embree(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))
+    low, high = np.floor(corners.min(1)), np.ceil(corners.max(1))
+    texels, faces, tiles = [], [], []
+    for tile in product(*(range(int(end)) for end in high.max(0))):
+        if not ((low <= tile) & (high > tile)).all(1).any():
+            continue
+        u, v = tile
+        views = [
+            np.array([[2, 0, 0, -2 * u - 1], [0, 2, 0, -2 * v - 1], [0, 0, side, 0], [0, 0, 0, 1]])
+            for side in (1.0, -1.0)
+        ]
+        above, below = (scene.cast(view, size, size).face.ravel() for view in views)
+        for seen in (above, np.where(below == above, -1, below)):
+            texels.append(np.flatnonzero(seen >= 0))
+            faces.append(seen[texels[-1]].astype(np.int64))
+            tiles.append(np.tile(np.array(tile, float), (len(texels[-1]), 1)))
+    if not texels:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2))
+    return np.concatenate(texels), np.concatenate(faces), np.concatenate(tiles)
 
 
 def unwrap(mesh: Mesh, *, size: int = 1024, seconds: float = 15.0) -> Mesh:
@@ -207,12 +221,6 @@ def _placed(uv: Floats, faces: Ints, laid: NDArray[np.bool_]) -> Floats:
     out = uv.copy()
     out[~laid] = point[best][:, None]
     return out
-
-
-def _area(corners: Floats) -> Floats:
-    """(F) twice the signed area of triangles in the plane (F, 3, 2)."""
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
 def _depth(corners: Floats, points: Floats) -> Floats:

@@ -4,8 +4,9 @@ A file is a JSON list, or an object with a list under "views"; each view is
 
     {"azimuth": 45, "elevation": 0, "distance": 2, "fov": 60}
 
-in the unit frame (distance and fov may be left out), or has "camera_to_world", a 4 × 4 matrix in the *mesh's own* frame and
-units, as glTF, OpenGL and Blender have it: the camera looks along its −Z, Y is up. `image`, where given, names its picture.
+in the unit frame (distance and fov may be left out), or has "camera_to_world", a 4 × 4 matrix in the *mesh's own* frame
+and units, as glTF, OpenGL and Blender have it: the camera looks along its −Z, Y is up. `image`, where given, names its
+picture.
 """
 
 import json
@@ -42,7 +43,8 @@ def auto_views(scene: Scene, *, most: int = 24, fov: float = 60.0, distance: flo
             shown = sight(atlas, camera, scene.look(camera, GLANCE))
             cameras.append(camera)
             seen.append(shown.at[shown.cosine >= CLEARLY])
-    left, chosen = atlas.area.copy(), []
+    left = atlas.area.copy()
+    chosen: list[int] = []
     while len(chosen) < most:
         gains = [float(left[at].sum()) for at in seen]
         best = int(np.argmax(gains))
@@ -77,6 +79,7 @@ def describe_views(cameras: Sequence[Camera], mesh: Mesh, images: Sequence[str] 
         view: dict[str, object] = {"image": images[i]} if images else {}
         view["azimuth"] = round(camera.azimuth, 6)
         view["elevation"] = round(camera.elevation, 6)
+        view["distance"] = round(float(np.linalg.norm(camera.position)), 6)
         view["fov"] = camera.fov
         view["camera_to_world"] = _to_file(camera, mesh).tolist()
         views.append(view)
@@ -96,7 +99,7 @@ def _camera(entry: object, where: str, mesh: Mesh) -> Camera:
     try:
         fov = float(entry.get("fov", 60))
         if "camera_to_world" in entry:
-            pose = np.linalg.inv(mesh.frame) @ np.asarray(entry["camera_to_world"], np.float64)
+            pose = np.asarray(np.linalg.inv(mesh.frame) @ np.asarray(entry["camera_to_world"], np.float64), np.float64)
             pose[:3, :3] *= np.linalg.norm(mesh.frame[:3, 0])
             return Camera(pose, fov)
         return Camera.orbit(float(entry["azimuth"]), float(entry["elevation"]), float(entry.get("distance", 2)), fov)

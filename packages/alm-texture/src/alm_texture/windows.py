@@ -1,9 +1,9 @@
 """Views of a mesh as windows onto one canvas: what a view makes of the surface, another view sees.
 
 A canvas is (rows, channels, places): first the texels of an auxiliary texture that some view shows, then places of each
-view's own for its cells that show none, such as its backdrop. A cell reads the texel whose projection lies nearest to its
-centre; a texel takes the value of the nearest cell that shows the same place. Nothing is averaged, so noise keeps its
-variance, and the laws of a window hold exactly.
+view's own for its cells that show none, such as its backdrop. A cell reads the texel whose projection lies nearest to
+its centre; a texel takes the value of the nearest cell that shows the same place. Nothing is averaged, so noise keeps
+its variance, and the laws of a window hold exactly.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alm_texture.atlas import Atlas
-from alm_texture.sight import CLEARLY, sight
 from alm_texture.camera import Camera
 from alm_texture.raster import Fragments
+from alm_texture.sight import CLEARLY, sight
 
 __all__ = ["MeshView", "mesh_views"]
 
@@ -39,7 +39,7 @@ class MeshView:
 
     def read(self, canvas: Tensor) -> Tensor:
         """(rows, channels, size, size) of a canvas (rows, channels, places)."""
-        return canvas[..., self.shown].unflatten(-1, (self.size, self.size))
+        return canvas[..., self.shown].reshape(*canvas.shape[:-1], self.size, self.size)
 
     def write(self, canvas: Tensor, piece: Tensor) -> Tensor:
         """A new canvas with the piece in place. A cell that says what the canvas shows already leaves its texels alone.
@@ -72,11 +72,16 @@ def mesh_views(
         off = (seen.x - cell % view.width) ** 2 + (seen.y - cell // view.width) ** 2
         shared = slice(None) if alone is None else ~alone[i][cell]
         found.append((seen.at[shared], cell[shared], off[shared], seen.cosine[shared]))
-    used = np.unique(np.concatenate([at for at, *_ in found]))
-    standing = _standing([(np.searchsorted(used, at), cosine) for at, _, _, cosine in found], len(used))
-    windows, count = [], len(used)
+    # The texels that some view shows, in order: each one's place.
+    number = np.zeros(len(atlas.texel), np.int64)
+    for at, *_ in found:
+        number[at] = 1
+    count = int(number.sum())
+    number = number.cumsum() - 1
+    standing = _standing([(number[at], cosine) for at, _, _, cosine in found], count)
+    windows = []
     for view, (at, cell, off, _), stays in zip(views, found, standing, strict=True):
-        place = np.searchsorted(used, at)
+        place = number[at]
         shown = np.full(view.height * view.width, -1, np.int64)
         # The last write wins: the nearest texel of each cell comes last.
         order = np.argsort(-off, kind="stable")
@@ -86,18 +91,16 @@ def mesh_views(
         own = np.flatnonzero(shown < 0)
         shown[own] = count + np.arange(len(own))
         place, cell = np.concatenate([place, shown[own]]), np.concatenate([cell, own])
-        places = (torch.from_numpy(each).to(device) for each in (shown, place, cell))
-        square = torch.from_numpy(stands.reshape(1, 1, view.height, view.width)).to(device)
-        windows.append(MeshView(view.width, *places, square))
+        square = stands.reshape(1, 1, view.height, view.width)
+        windows.append(MeshView(view.width, *(torch.from_numpy(x).to(device) for x in (shown, place, cell, square))))
         count += len(own)
     return windows, count
 
 
-def _standing(
-    seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]], count: int
-) -> list[NDArray[np.bool_]]:
+def _standing(seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]], count: int) -> list[NDArray[np.bool_]]:
     """For each view's places (m) and cosines (m): which it sees clearly, or no later view better."""
-    best, standing = np.zeros(count, np.float32), []
+    best = np.zeros(count, np.float32)
+    standing: list[NDArray[np.bool_]] = []
     for place, cosine in reversed(seen):
         standing.insert(0, (cosine >= CLEARLY) | (cosine >= best[place]))
         best[place] = np.maximum(best[place], cosine)

@@ -2,9 +2,14 @@
 
 Polygons become fans. `o` lines name the parts, `g` lines where there is no `o`. Curves, points and normals are left
 out.
+
+Not through trimesh, which here goes wrong without a word: it drops the UVs of a whole block when one face has none or
+one number is too high, reads `a//c` among `a/b` as a UV, counts relative indices from the end of the file, takes index
+0 for 1, sees no faces after tabs, cuts vertices apart at seams, and knows one MTL and none of its options. To find
+these out one must read each face, and that is the reader.
 """
 
-import os
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +21,9 @@ from alm_texture.formats.raw import FormatError, Page, Raw
 __all__ = ["read_obj"]
 
 Corner = tuple[int, int | None]
+KEYS = re.compile(r"^[ \t]*(newmtl|map_kd)[ \t]+(.*\S)", re.MULTILINE | re.IGNORECASE)
+OPTIONS = re.compile(r"^(-[a-z]+\s+((on|off)\s+|([-+.\d]+\s+)*))+", re.IGNORECASE)
+"""What may stand before a picture's name, as in `map_Kd -s 1 1 1 -clamp on name.png`."""
 
 
 @dataclass
@@ -130,26 +138,16 @@ def _materials(path: Path, libraries: list[str]) -> dict[str, Path]:
                     "mtllib out if no texture is needed"
                 )
             name = "default"
-            for line in library.read_text("utf-8", "replace").splitlines():
-                key, *words = line.split() or [""]
+            for key, value in KEYS.findall(library.read_text("utf-8", "replace")):
                 if key.lower() == "newmtl":
-                    name = " ".join(words)
-                elif key.lower() == "map_kd" and words:
-                    maps[name] = _beside(library, _without_options(words))
+                    name = " ".join(value.split())
+                else:
+                    maps[name] = _beside(library, OPTIONS.sub("", value))
     return maps
-
-
-def _without_options(words: list[str]) -> str:
-    """The file's name after options such as `-s 1 1 1 -clamp on`."""
-    while len(words) > 1 and words[0].startswith("-"):
-        words = words[1:]
-        while len(words) > 1 and (words[0] in ("on", "off") or words[0].replace(".", "").lstrip("-").isdigit()):
-            words = words[1:]
-    return " ".join(words)
 
 
 def _beside(path: Path, name: str) -> Path:
     """The file that `path` names: as it stands, or by its bare name in the same folder if only that is there."""
-    named = path.parent / name.replace("\\", os.sep)
+    named = path.parent / name.replace("\\", "/")
     near = path.parent / named.name
     return near if near.is_file() and not named.is_file() else named

@@ -1,12 +1,13 @@
 """What a mesh file holds, before anything of it is checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-__all__ = ["FormatError", "Page", "Raw", "join"]
+__all__ = ["FormatError", "Page", "Raw", "join", "one_part"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,10 +19,10 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """A material's name and its base-colour picture: a file that may be missing, a file's bytes, or None."""
+    """A material's name and its base-colour picture: opened, a file that may be missing, a file's bytes, or None."""
 
     name: str
-    picture: Path | bytes | None = None
+    picture: Image.Image | Path | bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +59,8 @@ def join(pieces: list[Raw]) -> Raw:
         part=np.concatenate([piece.part + start for piece, start in zip(pieces, part, strict=False)]),
         parts=tuple(name for piece in pieces for name in piece.parts),
     )
+
+
+def one_part(raw: Raw) -> Raw:
+    """All of it as one part, by the first one's name."""
+    return replace(raw, part=np.zeros_like(raw.part), parts=raw.parts[:1])

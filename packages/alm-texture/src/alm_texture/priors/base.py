@@ -1,7 +1,8 @@
 """What a pretrained image model is to the painter: an `alm_core.Prior` that knows views of a mesh.
 
-Pixels are float32 (rows, 3, size, size) in [−1, 1]. The state is what is diffused, float32 (rows, channels, size / factor,
-size / factor): latents behind a VAE, the pixels themselves otherwise. Only the adapter casts to the network's own dtype.
+Pixels are float32 (rows, 3, size, size) in [−1, 1]. The state is what is diffused, float32 (rows, channels, size /
+factor, size / factor): latents behind a VAE, the pixels themselves otherwise. Only the adapter casts to the network's
+own dtype.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from typing import Protocol
 
 import torch
 from alm_core import Method, Prior, Reference, Schedule
+from torch import Tensor
+
 from alm_texture.camera import Camera
 from alm_texture.raster.base import Fragments
-from torch import Tensor
 
 __all__ = ["Defaults", "View", "ViewPrior"]
 
@@ -87,7 +89,7 @@ class ViewPrior(Prior, Protocol):
         """The pixels of a state, float32, not clamped."""
 
     def condition(self, prompt: str, negative_prompt: str, view: View) -> object:
-        """What a row of the view is conditioned on. Raises ValueError where the model takes no prompt and one is given."""
+        """What a row of the view is conditioned on. Raises ValueError for a prompt where the model takes none."""
 
     def backdrop(self, view: View, seed: int) -> Tensor:
         """What stands outside the mesh's silhouette: pixels (1, 3, size, size)."""

@@ -17,8 +17,8 @@ __all__ = ["Exemplar"]
 class Exemplar:
     """A `ViewPrior` of example pictures, each (3, height, width) float32 in [−1, 1]; the state is the pixels.
 
-    It knows texture and no objects: prefer a pretrained model where the painting must follow the shape. Raises ValueError
-    without an example.
+    It knows texture and no objects: prefer a pretrained model where the painting must follow the shape. Raises
+    ValueError without an example.
     """
 
     examples: tuple[Tensor, ...]

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Fragments", "Hits", "Rasterizer", "fragments"]
+__all__ = ["Fragments", "Hits", "Rasterizer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +35,9 @@ class Rasterizer(Protocol):
 class Fragments:
     """The n pixels of a view that show the mesh, in row-major order.
 
-    `pixel` (n) is row · width + column; `face` (n), `bary` (n, 3) as in `Hits`; `point` (n, 3) the place on the surface and
-    `normal` (n, 3) its face's, both in the frame of the vertices; `depth` (n) along the camera's axis; `cosine` (n) is
-    n · v towards the camera, negative where the back of a face is seen.
+    `pixel` (n) is row · width + column; `face` (n), `bary` (n, 3) as in `Hits`; `point` (n, 3) the place on the surface
+    and `normal` (n, 3) its face's, both in the frame of the vertices; `depth` (n) along the camera's axis; `cosine` (n)
+    is n · v towards the camera, negative where the back of a face is seen.
     """
 
     height: int

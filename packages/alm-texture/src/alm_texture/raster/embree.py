@@ -20,15 +20,16 @@ class Embree:
             from embreex.rtcore_scene import EmbreeScene
         except ImportError as error:
             raise ImportError(
-                "embreex is missing, the default rasteriser, which has wheels for x86-64 and macOS: pip install embreex, "
-                "or choose another rasteriser"
+                "embreex is missing, the default rasteriser, which has wheels for x86-64 and macOS: pip install "
+                "embreex, or choose another rasteriser"
             ) from error
         self._scene = EmbreeScene()
-        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32))
+        vertices, faces = np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32)
+        self._mesh = TriangleMesh(self._scene, vertices, faces)
 
     def cast(self, projection: NDArray[np.float64], height: int, width: int) -> Hits:
         """See `Rasterizer`."""
-        near, far = _rays(np.linalg.inv(projection), height, width)
+        near, far = _rays(np.asarray(np.linalg.inv(projection), np.float64), height, width)
         direction = far - near
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         found = self._scene.run(near, direction, query="INTERSECT", output=True)
@@ -43,6 +44,6 @@ def _rays(inverse: NDArray[np.float64], height: int, width: int) -> tuple[NDArra
     y = 1 - (2 * np.arange(height) + 1) / height
     ends = []
     for z in (-1.0, 1.0):
-        p = (y[:, None, None] * inverse[:, 1] + x[None, :, None] * inverse[:, 0] + z * inverse[:, 2] + inverse[:, 3]).reshape(-1, 4)
-        ends.append((p[:, :3] / p[:, 3:]).astype(np.float32))
+        p = y[:, None, None] * inverse[:, 1] + x[None, :, None] * inverse[:, 0] + z * inverse[:, 2] + inverse[:, 3]
+        ends.append((p[..., :3] / p[..., 3:]).reshape(-1, 3).astype(np.float32))
     return ends[0], ends[1]

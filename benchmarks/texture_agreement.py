@@ -1,0 +1,164 @@
+"""Do the views of a painted mesh agree, and with which method most?
+
+    ./run bench texture_agreement --mesh examples/meshes/spot.obj --json agreement.json
+
+The mean absolute difference of two views where both show a texel well, over all pairs of the paper's ten, for each
+method; over seeds, with the standard error, and seed by seed the difference to SyncSDE. Views are as their method left
+them: nothing is pasted. Two priors: patches of an example picture, told nothing of what is given, so that the method
+alone can couple; and a tiny Stable Diffusion with a depth ControlNet, random weights, in latents.
+"""
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from alm_core import ALM, Independent, Method, Noise, Prior, Replacement, SyncSDE
+from alm_core.exemplar import ExemplarPrior
+from alm_core.fuse import SyncTweedies, fuse
+from alm_texture import Mesh, Picture, Scene, Splatting, ViewPrior, load_prior, paint, paper_views, read_mesh, unwrap
+from alm_texture.canvas import AUXILIARY, canvas_of
+from alm_texture.metrics import view_agreement
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.common import ROOT, write_results
+
+METHODS: dict[str, Method | SyncTweedies] = {
+    "alm": ALM(),
+    "alm, no ΔY in the last 20%": ALM(off_last=0.2),
+    "syncsde": SyncSDE(),
+    "replacement": Replacement(),
+    "synctweedies": SyncTweedies(),
+    "independent": Independent(),
+}
+
+
+@dataclass(frozen=True)
+class Unaware:
+    """An exemplar prior that is not told what is given: the same density for every view, within its silhouette."""
+
+    wrapped: ViewPrior
+    examples: tuple[Tensor, ...]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.wrapped, name)
+
+    def given(self, x_0: Tensor, mask: Tensor, outside: Tensor) -> Prior:
+        """All of the view is unknown."""
+        return ExemplarPrior(torch.zeros_like(x_0), torch.ones_like(mask), examples=self.examples, outside=outside)
+
+
+def example_of(path: Path, longest: int) -> Tensor:
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((longest, longest))
+    return torch.from_numpy(np.asarray(image, np.float32) / 127.5 - 1).permute(2, 0, 1)
+
+
+def tiny_controlnet() -> ViewPrior:
+    """The folders that the tests make."""
+    sys.path.insert(0, str(ROOT / "packages" / "alm-texture" / "tests"))
+    import tiny_controlnet
+
+    folder = Path(tempfile.mkdtemp())
+    for name in ("sd", "sd_depth"):
+        tiny_controlnet.FOLDERS[name](folder / name)
+    return load_prior(folder / "sd", controlnet=folder / "sd_depth", cross_view=False)
+
+
+def states_of(
+    mesh: Mesh, prior: ViewPrior, method: Method | SyncTweedies, *, size: int, steps: int, seed: int, lockstep: bool
+) -> list[Tensor]:
+    """The views' states (1, …), as the method left them."""
+    if isinstance(method, Method):
+        options = {"size": size, "steps": steps, "seed": seed, "lockstep": lockstep, "prompt": PROMPT[type(prior)]}
+        return paint(mesh, prior=prior, method=method, solver=Splatting(), texture_size=512, **options).states
+    cameras = paper_views()
+    canvas = canvas_of(Scene(mesh), prior, cameras, size, seed, None, 512)
+    blank = torch.zeros(1, *canvas.windows[0].read(canvas.x_0).shape[1:])
+    whole = prior.given(blank, torch.ones_like(blank), torch.zeros_like(blank[:, :1]))
+    conditions = [(prior.condition(PROMPT[type(prior)], "", view),) for view in canvas.views]
+    shape = tuple(canvas.x_0.shape[1:])
+    y = fuse(
+        whole,
+        prior.schedule(steps),
+        canvas.windows,
+        shape,
+        noise=Noise((seed,)),
+        fusion=method,
+        conditions=conditions,
+    )
+    return [window.read(y) for window in canvas.windows]
+
+
+PROMPT: dict[type, str] = {Unaware: ""}
+
+
+def agreement(mesh: Mesh, states: list[Tensor]) -> float:
+    """In the state's units."""
+    scene, cells = Scene(mesh), states[0].shape[-1]
+    pictures = []
+    for camera, state in zip(paper_views(), states, strict=True):
+        view = scene.look(camera, cells)
+        pictures.append(Picture(camera, view, state[0].flatten(1).T.numpy()[view.pixel]))
+    return view_agreement(scene.atlas(AUXILIARY // 2), pictures)
+
+
+def study(run: Callable[[Method | SyncTweedies, int], float], seeds: range) -> list[dict[str, object]]:
+    """A row a method: mean, standard error, and the paired difference to SyncSDE with its standard error."""
+    found = {name: [run(method, seed) for seed in seeds] for name, method in METHODS.items()}
+    rows = []
+    for name, values in found.items():
+        apart = [a - b for a, b in zip(values, found["syncsde"], strict=True)]
+        mean, to_syncsde = mean_of(values), mean_of(apart)
+        rows.append({"method": name, "mean": mean, "to_syncsde": to_syncsde, "values": values})
+        print(f"{name:<28} {mean[0]:.4f} ± {mean[1]:.4f}  to SyncSDE {to_syncsde[0]:+.4f} ± {to_syncsde[1]:.4f}")
+    return rows
+
+
+def mean_of(values: list[float]) -> tuple[float, float]:
+    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--mesh", type=Path, default=ROOT / "examples" / "meshes" / "spot.obj")
+    parser.add_argument("--exemplar", type=Path, default=ROOT / "examples" / "images" / "tulips.png")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument(
+        "--size", type=int, default=96, help="of the exemplar prior's views; the ControlNet's have as many cells / 4"
+    )
+    parser.add_argument("--json", type=Path)
+    flags = parser.parse_args()
+    mesh, seeds, results = read_mesh(flags.mesh), range(flags.seeds), {}
+    mesh = mesh if mesh.uv is not None else unwrap(mesh)
+    example = example_of(flags.exemplar, round(0.75 * flags.size))
+    exemplar = Unaware(load_prior("exemplar", examples=[example]), (example,))
+    network = tiny_controlnet()
+    PROMPT[type(network)] = "a cow"
+    for name, prior, size, lockstep in (
+        ("exemplar, one view after another", exemplar, flags.size, False),
+        ("tiny ControlNet, lockstep", network, 8 * flags.size // 2, True),
+        ("tiny ControlNet, one view after another", network, 8 * flags.size // 2, False),
+    ):
+        print(f"\n{name}")
+        results[name] = study(
+            lambda method, seed, prior=prior, size=size, lockstep=lockstep: agreement(
+                mesh, states_of(mesh, prior, method, size=size, steps=flags.steps, seed=seed, lockstep=lockstep)
+            ),
+            seeds,
+        )
+    if flags.json:
+        settings = {"mesh": flags.mesh.name, "exemplar": flags.exemplar.name, "steps": flags.steps, "size": flags.size}
+        write_results(flags.json, settings=settings, agreement=results)
+
+
+if __name__ == "__main__":
+    main()
