@@ -36,6 +36,12 @@ def test_a_sheet_that_is_seen_from_both_sides_alike_keeps_the_side_it_is_wound_t
     assert np.array_equal(Scene(mesh).normals, mesh.normals)
 
 
+def test_a_sheet_whose_front_is_mostly_hidden_is_turned_to_where_it_is_seen() -> None:
+    scene = Scene(joined(quad(), moved(quad(), (0, 0, 0.3))))
+    assert scene.normals[:, 2].tolist() == [-1, -1, 1, 1]
+    assert scene.mesh.normals[:, 2].tolist() == [1, 1, 1, 1]
+
+
 def test_a_view_gives_place_depth_and_cosine_of_what_it_shows() -> None:
     distance, fov, size = 2.2, 55.0, 40
     scene = Scene(quad(3.0))

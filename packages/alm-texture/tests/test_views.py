@@ -1,7 +1,9 @@
 """Lists of cameras: chosen by coverage, and in files in the mesh's own frame."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,16 @@ from alm_texture.sight import CLEARLY, sight
 from alm_texture.views import GAIN, auto_views, describe_views, read_views
 from numpy.typing import NDArray
 from shapes import box, icosphere, mesh_of, moved, ten_spheres
+
+
+@cache
+def ten() -> Scene:
+    return Scene(ten_spheres())
+
+
+@cache
+def chosen_for_ten(most: int) -> list[Camera]:
+    return auto_views(ten(), most=most)
 
 
 def coverage(scene: Scene, cameras: list[Camera], size: int = 128) -> float:
@@ -36,9 +48,9 @@ def test_chosen_views_see_at_least_what_the_papers_ten_do_with_no_more_of_them()
     assert coverage(scene, auto_views(scene)) > 0.99
 
 
-@pytest.mark.parametrize("mesh", [box(), ten_spheres()])
-def test_each_chosen_view_adds_less_than_the_one_before_and_all_more_than_the_least(mesh: Mesh) -> None:
-    scene = Scene(mesh)
+@pytest.mark.parametrize("make", [lambda: Scene(box()), ten])
+def test_each_chosen_view_adds_less_than_the_one_before_and_all_more_than_the_least(make: Callable[[], Scene]) -> None:
+    scene = make()
     chosen = auto_views(scene)
     grown = [coverage(scene, chosen[:n], 256) for n in range(len(chosen) + 1)]
     gains = [b - a for a, b in pairwise(grown)]
@@ -48,8 +60,7 @@ def test_each_chosen_view_adds_less_than_the_one_before_and_all_more_than_the_le
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_views_are_chosen_than_allowed_and_they_are_the_first_ones(most: int) -> None:
-    scene = Scene(ten_spheres())
-    few, many = auto_views(scene, most=most), auto_views(scene, most=5)
+    few, many = chosen_for_ten(most), chosen_for_ten(5)
     assert len(few) == most
     for camera, other in zip(few, many, strict=False):
         assert np.array_equal(camera.pose, other.pose)

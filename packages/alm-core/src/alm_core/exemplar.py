@@ -130,7 +130,7 @@ class ExemplarPrior:
 
 
 class _Density:
-    """The patch density of one sample x_0 (C, *axes): unobserved where mask (1, *axes) = 1, no sample where beyond is."""
+    """The patch density of one sample x_0 (C, *axes): unobserved where mask (1, *axes) = 1, ended where beyond = 1."""
 
     def __init__(
         self,

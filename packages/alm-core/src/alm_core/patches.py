@@ -79,7 +79,8 @@ def pyramid(
     """The levels, finest first, and the finest canvas (C, *axes).
 
     `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved, `beyond` (1, *axes) with 1 = not of the sample. A level
-    with fewer exemplars than a patch has elements, and all coarser ones, are left out. Raises ValueError when not one patch was seen in full.
+    with fewer exemplars than a patch has elements, and all coarser ones, are left out. Raises ValueError when not one
+    patch was seen in full.
     """
     halvings = [max(int(math.log2(size / (2 * patch))), 0) if size > 2 * patch else 0 for size in x_0.shape[1:]]
     unit = [2**count for count in halvings]

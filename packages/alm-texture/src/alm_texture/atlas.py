@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alm_texture.mesh import Mesh
-from alm_texture.raster import Embree, Fragments
+from alm_texture.raster import Fragments, Rasterize, rasterizer_named
 
 __all__ = ["Atlas", "atlas_of", "corners", "shade"]
 
@@ -42,7 +42,7 @@ class Atlas:
         return self.pages * self.size**2
 
 
-def atlas_of(mesh: Mesh, normals: NDArray[np.float32], size: int) -> Atlas:
+def atlas_of(mesh: Mesh, normals: NDArray[np.float32], size: int, rasterizer: str = "embree") -> Atlas:
     """Looks straight down on the charts; `normals` (F, 3) are the faces'. Where faces overlap one of them is taken.
 
     Raises ValueError for a mesh without UVs.
@@ -53,7 +53,7 @@ def atlas_of(mesh: Mesh, normals: NDArray[np.float32], size: int) -> Atlas:
     texels, faces, barys = [], [], []
     for page in range(pages):
         mine = np.flatnonzero(mesh.page == page)
-        found = _charts(mesh.uv[mine], size)
+        found = _charts(rasterizer_named(rasterizer), mesh.uv[mine], size)
         texels.append(found[0] + page * size**2)
         faces.append(mine[found[1]])
         barys.append(found[2])
@@ -85,12 +85,14 @@ def shade(mesh: Mesh, view: Fragments, values: NDArray[np.float32], size: int) -
     return np.asarray(np.einsum("nk,nkc->nc", weight, values[texel]))
 
 
-def _charts(uv: NDArray[np.float64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def _charts(
+    rasterize: Rasterize, uv: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The texels of one page in a chart, ascending, their faces and barycentrics, from the faces' uv (f, 3, 2)."""
     if len(uv) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.float32)
     flat = np.concatenate([uv.reshape(-1, 2), np.zeros((uv.size // 2, 1))], 1)
-    scene = Embree(flat.astype(np.float32), np.arange(len(flat), dtype=np.int32).reshape(-1, 3))
+    scene = rasterize(flat.astype(np.float32), np.arange(len(flat), dtype=np.int32).reshape(-1, 3))
     # The box of texels around all charts, some rows at a time: beyond [0, size) they repeat.
     low, high = (f(at).astype(int) for f, at in ((np.floor, uv.min((0, 1)) * size), (np.ceil, uv.max((0, 1)) * size)))
     width, height = high - low

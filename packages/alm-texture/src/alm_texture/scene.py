@@ -23,6 +23,7 @@ class Scene:
 
     def __init__(self, mesh: Mesh, rasterizer: str = "embree") -> None:
         self.mesh = mesh
+        self._rasterizer = rasterizer
         self._caster = rasterizer_named(rasterizer)(mesh.unit, mesh.faces.astype(np.int32))
 
     @cached_property
@@ -46,7 +47,7 @@ class Scene:
 
     def atlas(self, size: int) -> Atlas:
         """The texels of pages `size` wide. Raises ValueError for a mesh without UVs."""
-        return atlas_of(self.mesh, self.normals, size)
+        return atlas_of(self.mesh, self.normals, size, self._rasterizer)
 
     def _look(self, camera: Camera, size: int, normals: NDArray[np.float32]) -> Fragments:
         hits = self._caster.cast(camera.projection(), size, size)

@@ -56,7 +56,7 @@ def _sight(atlas: Atlas, part: slice, camera: Camera, view: Fragments, slot: NDA
     clip = camera.projection().astype(np.float32)
     point, cosine = atlas.point[part][at], cosine[at]
     x, y, _, depth = (point @ clip[:, :3].T + clip[:, 3]).T
-    inside = (depth > 0) & (np.abs(x) < depth) & (np.abs(y) < depth)
+    inside = (np.abs(x) < depth) & (np.abs(y) < depth)
     at, point, cosine, x, y, depth = (each[inside] for each in (at, point, cosine, x, y, depth))
     x, y = (x / depth + 1) * (view.width / 2) - 0.5, (1 - y / depth) * (view.height / 2) - 0.5
     left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)

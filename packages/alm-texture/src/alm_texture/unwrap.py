@@ -14,7 +14,7 @@ import xatlas
 from numpy.typing import NDArray
 
 from alm_texture.mesh import Material, Mesh
-from alm_texture.raster.embree import Embree
+from alm_texture.raster import Rasterize, rasterizer_named
 
 __all__ = ["check_overlap", "check_uv", "overlap", "unwrap"]
 
@@ -66,9 +66,9 @@ def check_uv(mesh: Mesh, *, outside: Outside = "wrap") -> Mesh:
     return mesh
 
 
-def check_overlap(mesh: Mesh, size: int = 1024) -> None:
+def check_overlap(mesh: Mesh, size: int = 1024, rasterizer: str = "embree") -> None:
     """Raises ValueError where more than a few texels in a thousand have two faces or more; see `overlap`."""
-    share = overlap(mesh, size)
+    share = overlap(mesh, size, rasterizer)
     if share > OVERLAP:
         raise ValueError(
             f"each texel must belong to one face, {share:.1%} of the covered texels belong to two or more (mirrored or "
@@ -76,7 +76,7 @@ def check_overlap(mesh: Mesh, size: int = 1024) -> None:
         )
 
 
-def overlap(mesh: Mesh, size: int = 1024) -> float:
+def overlap(mesh: Mesh, size: int = 1024, rasterizer: str = "embree") -> float:
     """The share, in [0, 1], of the covered texels of all pages that are covered twice or more, at `size` texels a side.
 
     Every face is laid in the UV plane at a height of its own, and seen from above and from below, tile by tile. Where
@@ -89,7 +89,7 @@ def overlap(mesh: Mesh, size: int = 1024) -> float:
     for page in np.unique(mesh.page):
         corners = mesh.uv[mesh.page == page]
         corners = corners - np.floor(corners.min((0, 1)))
-        texel, face, tile = _layers(corners, size)
+        texel, face, tile = _layers(rasterizer_named(rasterizer), corners, size)
         covered += len(np.unique(texel))
         many = np.bincount(texel, minlength=size * size)[texel] > 1
         texel, face, tile = texel[many], face[many], tile[many]
@@ -99,11 +99,11 @@ def overlap(mesh: Mesh, size: int = 1024) -> float:
     return double / max(covered, 1)
 
 
-def _layers(corners: Floats, size: int) -> tuple[Ints, Ints, Floats]:
+def _layers(rasterize: Rasterize, corners: Floats, size: int) -> tuple[Ints, Ints, Floats]:
     """Texels (n), the faces seen there (n), and in which tiles of the plane (n, 2): from above, and else from below."""
     height = np.repeat(np.linspace(-0.5, 0.5, len(corners)), 3)
     vertices = np.column_stack([corners.reshape(-1, 2), height]).astype(np.float32)
-    scene = Embree(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))
+    scene = rasterize(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))
     low, high = np.floor(corners.min(1)), np.ceil(corners.max(1))
     texels, faces, tiles = [], [], []
     for tile in product(*(range(int(end)) for end in high.max(0))):

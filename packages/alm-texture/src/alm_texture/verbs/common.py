@@ -105,7 +105,7 @@ def mapped_mesh(flags: argparse.Namespace) -> Mesh:
         mesh = unwrap(mesh, size=flags.size)
     else:
         mesh = check_uv(mesh, outside=flags.uv_outside)
-        check_overlap(mesh)
+        check_overlap(mesh, rasterizer=flags.rasterizer)
     check_output(flags.output, pages=len(mesh.materials), source=flags.mesh, overwrite=flags.overwrite)
     return mesh
 
