@@ -5,7 +5,8 @@
 The mean absolute difference of two views where both show a texel well, over all pairs of the paper's ten, for each
 method; over seeds, with the standard error, and seed by seed the difference to SyncSDE. Views are as their method left
 them: nothing is pasted. Two priors: patches of an example picture, told nothing of what is given, so that the method
-alone can couple; and a tiny Stable Diffusion with a depth ControlNet, random weights, in latents.
+alone can couple; and a tiny Stable Diffusion with a depth ControlNet, random weights, in latents and without guidance,
+which would multiply what a random network says.
 """
 
 import argparse
@@ -69,16 +70,17 @@ def tiny_controlnet() -> ViewPrior:
     folder = Path(tempfile.mkdtemp())
     for name in ("sd", "sd_depth"):
         tiny_controlnet.FOLDERS[name](folder / name)
-    return load_prior(folder / "sd", controlnet=folder / "sd_depth", cross_view=False)
+    return load_prior(folder / "sd", controlnet=folder / "sd_depth", cross_view=False, guidance=1.0)
 
 
 def states_of(
     mesh: Mesh, prior: ViewPrior, method: Method | SyncTweedies, *, size: int, steps: int, seed: int, lockstep: bool
-) -> list[Tensor]:
-    """The views' states (1, …), as the method left them."""
+) -> tuple[list[Tensor], list[Tensor | None]]:
+    """The views' states (1, …), as the method left them, and what of them was left to later views."""
     if isinstance(method, Method):
         options = {"size": size, "steps": steps, "seed": seed, "lockstep": lockstep, "prompt": PROMPT[type(prior)]}
-        return paint(mesh, prior=prior, method=method, solver=Splatting(), texture_size=512, **options).states
+        result = paint(mesh, prior=prior, method=method, solver=Splatting(), texture_size=512, **options)
+        return result.states, result.worth
     cameras = paper_views()
     canvas = canvas_of(Scene(mesh), prior, cameras, size, seed, None, 512)
     blank = torch.zeros(1, *canvas.windows[0].read(canvas.x_0).shape[1:])
@@ -94,19 +96,20 @@ def states_of(
         fusion=method,
         conditions=conditions,
     )
-    return [window.read(y) for window in canvas.windows]
+    return [window.read(y) for window in canvas.windows], [None] * len(cameras)
 
 
 PROMPT: dict[type, str] = {Unaware: ""}
 
 
-def agreement(mesh: Mesh, states: list[Tensor]) -> float:
+def agreement(mesh: Mesh, states: list[Tensor], worth: list[Tensor | None]) -> float:
     """In the state's units."""
     scene, cells = Scene(mesh), states[0].shape[-1]
     pictures = []
-    for camera, state in zip(paper_views(), states, strict=True):
+    for camera, state, one in zip(paper_views(), states, worth, strict=True):
         view = scene.look(camera, cells)
-        pictures.append(Picture(camera, view, state[0].flatten(1).T.numpy()[view.pixel]))
+        weight = None if one is None else one.flatten().numpy()[view.pixel]
+        pictures.append(Picture(camera, view, state[0].flatten(1).T.numpy()[view.pixel], weight))
     return view_agreement(scene.atlas(AUXILIARY // 2), pictures)
 
 
@@ -151,7 +154,7 @@ def main() -> None:
         print(f"\n{name}")
         results[name] = study(
             lambda method, seed, prior=prior, size=size, lockstep=lockstep: agreement(
-                mesh, states_of(mesh, prior, method, size=size, steps=flags.steps, seed=seed, lockstep=lockstep)
+                mesh, *states_of(mesh, prior, method, size=size, steps=flags.steps, seed=seed, lockstep=lockstep)
             ),
             seeds,
         )

@@ -20,13 +20,16 @@ APART = 3.0
 def view_agreement(atlas: Atlas, pictures: Sequence[Picture]) -> float:
     """Mean absolute difference of two pictures where they show the same texel, over all pairs; nan where none do.
 
-    In the units of the values; texels that either view sees more than 70 degrees off do not count.
+    In the units of the values; texels that either view sees more than 70 degrees off, or in pixels that are worth
+    less than a half, do not count.
     """
     shown: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
     total, count = 0.0, 0
     for picture in pictures:
         seen = sight(atlas, picture.camera, picture.view)
         clear = seen.cosine >= CLEARLY
+        if picture.weight is not None:
+            clear &= seen.read(picture.weight[:, None])[:, 0] > 0.5
         at, values = seen.at[clear], seen.read(picture.values)[clear]
         for other, theirs in shown:
             _, mine, its = np.intersect1d(at, other, assume_unique=True, return_indices=True)

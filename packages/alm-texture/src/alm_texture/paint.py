@@ -11,13 +11,14 @@ from alm_core import Counted, Method, Noise, NotFiniteError, Progress, Reference
 from alm_core.sample import suited_reference
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from alm_texture.bake import Baked, Kept, Picture, Solver, bake
 from alm_texture.camera import Camera, paper_views
 from alm_texture.canvas import Canvas, canvas_of
 from alm_texture.mesh import Mesh
 from alm_texture.metrics import view_agreement
-from alm_texture.priors.base import ViewPrior
+from alm_texture.priors.base import View, ViewPrior
 from alm_texture.resume import Finished, fingerprint
 from alm_texture.scene import Scene
 
@@ -35,7 +36,8 @@ class Result:
     camera, as the model made it. `coverage` is the share of the surface that some view sees or that was kept; the rest
     is filled from its nearest. `agreement` is the mean difference, in [0, 1], of two views where they show the same
     place (nan where none do). `evaluations` and `calls` count the network's rows and passes; `resumed` is how many
-    views were finished before. `states` are the views in the prior's own units, (1, …). `seconds` is wall time without
+    views were finished before. `states` are the views in the prior's own units, (1, …), and `worth` is 0 in the cells
+    (1, 1, …) that a view made and left to a later one, 1 elsewhere, None for all 1. `seconds` is wall time without
     loading the model.
     """
 
@@ -52,6 +54,7 @@ class Result:
     seed: int
     method: str
     states: list[Tensor] = field(repr=False)
+    worth: list[Tensor | None] = field(repr=False)
     baked: Baked = field(repr=False)
 
 
@@ -103,15 +106,13 @@ def paint(
     job = _Job(prior, canvas, method, reference, steps, seed, prompt, negative_prompt, on_step)
     if lockstep:
         states, done = job.together(together), 0
+        worth: list[Tensor | None] = [None] * len(states)
     else:
         made_of = (prior.identity, method, reference, prompt, negative_prompt, steps, seed, size)
         key = fingerprint(mesh, cameras, keep, *made_of)
         finished = Finished(Path(resume), key, len(cameras)) if resume is not None else None
-        states, done = job.one_by_one(finished)
-    pictures = [
-        Picture(view.camera, view.fragments, _pixels(prior, state)[:, view.fragments.pixel].T)
-        for view, state in zip(canvas.views, states, strict=True)
-    ]
+        states, worth, done = job.one_by_one(finished)
+    pictures = [_picture(prior, *each) for each in zip(canvas.views, states, worth, strict=True)]
     baked = bake(scene, pictures, size=texture_size, solver=solver, kept=keep)
     return Result(
         mesh=mesh,
@@ -127,6 +128,7 @@ def paint(
         seed=seed,
         method=repr(method),
         states=states,
+        worth=worth,
         baked=baked,
     )
 
@@ -172,9 +174,14 @@ class _Job:
         self.count(counted)
         return last
 
-    def one_by_one(self, finished: Finished | None) -> tuple[list[Tensor], int]:
-        """The states of all views, each made given the finished earlier ones, and how many were finished before."""
-        canvas, states, count = self.canvas, [], len(self.canvas.views)
+    def one_by_one(self, finished: Finished | None) -> tuple[list[Tensor], list[Tensor | None], int]:
+        """The states of all views, each made given the finished earlier ones, and how many were finished before.
+
+        Between them, for each view, 0 in the cells (1, 1, …) that it made and left to a later one, 1 elsewhere.
+        """
+        canvas, count = self.canvas, len(self.canvas.views)
+        states: list[Tensor] = []
+        worth: list[Tensor | None] = []
         x_0, mask, done = canvas.x_0, canvas.mask, 0
         for i, (window, outside) in enumerate(zip(canvas.windows, canvas.outside, strict=True)):
             given, hole = window.read(x_0), window.read(mask)
@@ -189,10 +196,12 @@ class _Job:
                 finished.write(i, y)
             states.append(y)
             # What was made at a glancing angle is left to a later view that sees it better.
-            x_0 = window.write(x_0, torch.where(hole * window.stands > 0, y, given))
-            mask = window.write(mask, hole * (1 - window.stands))
+            left = hole * (1 - window.stands)
+            worth.append(1 - left[:, :1])
+            x_0 = window.write(x_0, torch.where(hole - left > 0, y, given))
+            mask = window.write(mask, left)
             self.tell((i + 1) * self.steps, count * self.steps)
-        return states, done
+        return states, worth, done
 
     def view(self, i: int, given: Tensor, hole: Tensor, outside: Tensor) -> Tensor:
         """The state of one view."""
@@ -229,6 +238,14 @@ class _Job:
         """Tells the callback."""
         if self.on_step:
             self.on_step(done, count)
+
+
+def _picture(prior: ViewPrior, view: View, state: Tensor, worth: Tensor | None) -> Picture:
+    """What the view shows, decoded; `worth` (1, 1, …) is of cells."""
+    seen, weight = view.fragments, None
+    if worth is not None:
+        weight = interpolate(worth.cpu(), (seen.height, seen.width)).flatten().numpy()[seen.pixel]
+    return Picture(view.camera, seen, _pixels(prior, state)[:, seen.pixel].T, weight)
 
 
 def _pixels(prior: ViewPrior, state: Tensor) -> NDArray[np.float32]:

@@ -17,9 +17,13 @@ from torch import Tensor
 from alm_texture.atlas import Atlas
 from alm_texture.camera import Camera
 from alm_texture.raster import Fragments
-from alm_texture.sight import CLEARLY, sight
+from alm_texture.sight import sight
 
 __all__ = ["MeshView", "mesh_views"]
+
+STEADY = 0.6
+"""The least cosine at which what a view makes stands, even if a later view sees it better: 53 degrees off, where a
+pattern is stretched by less than two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +106,6 @@ def _standing(seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]], count: 
     best = np.zeros(count, np.float32)
     standing: list[NDArray[np.bool_]] = []
     for place, cosine in reversed(seen):
-        standing.insert(0, (cosine >= CLEARLY) | (cosine >= best[place]))
+        standing.insert(0, (cosine >= STEADY) | (cosine >= best[place]))
         best[place] = np.maximum(best[place], cosine)
     return standing
