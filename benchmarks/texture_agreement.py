@@ -2,11 +2,15 @@
 
     ./run bench texture_agreement --mesh examples/meshes/spot.obj --json agreement.json
 
-The mean absolute difference of two views where both show a texel well, over all pairs of the paper's ten, for each
-method; over seeds, with the standard error, and seed by seed the difference to SyncSDE. Views are as their method left
-them: nothing is pasted. Two priors: patches of an example picture, told nothing of what is given, so that the method
-alone can couple; and a tiny Stable Diffusion with a depth ControlNet, random weights, in latents and without guidance,
-which would multiply what a random network says.
+Two measures, each a mean absolute difference over all of the paper's ten views, as their method left them: nothing is
+pasted. "pairs" is of any two views where both show a texel well, read bilinear; it includes what is lost by drawing
+one view's pixels from another side, which for noise is much. "to earlier" is of each view to what the earlier ones
+show, in the very texels that its cells read: what a method couples. Over seeds, with standard errors, and seed by seed
+to SyncSDE.
+
+Two priors: patches of an example picture, told nothing of what is given, so that the method alone can couple; and a
+tiny Stable Diffusion with a depth ControlNet and random weights, in latents, without guidance, which would multiply
+what a random network says. SyncTweedies has one canvas for all views, so that they agree by construction.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +29,7 @@ from alm_core import ALM, Independent, Method, Noise, Prior, Replacement, SyncSD
 from alm_core.exemplar import ExemplarPrior
 from alm_core.fuse import SyncTweedies, fuse
 from alm_texture import Mesh, Picture, Scene, Splatting, ViewPrior, load_prior, paint, paper_views, read_mesh, unwrap
-from alm_texture.canvas import AUXILIARY, canvas_of
+from alm_texture.canvas import AUXILIARY, Canvas, canvas_of
 from alm_texture.metrics import view_agreement
 from PIL import Image
 from torch import Tensor
@@ -113,15 +118,41 @@ def agreement(mesh: Mesh, states: list[Tensor], worth: list[Tensor | None]) -> f
     return view_agreement(scene.atlas(AUXILIARY // 2), pictures)
 
 
-def study(run: Callable[[Method | SyncTweedies, int], float], seeds: range) -> list[dict[str, object]]:
-    """A row a method: mean, standard error, and the paired difference to SyncSDE with its standard error."""
+def coupling(canvas: Canvas, states: list[Tensor], worth: list[Tensor | None]) -> float:
+    """Of each view to what the earlier ones show, in the very texels that its cells read; in the state's units."""
+    shown, covered = torch.zeros_like(canvas.x_0), torch.zeros_like(canvas.x_0)
+    total, count = 0.0, 0
+    for window, state, one, outside in zip(canvas.windows, states, worth, canvas.outside, strict=True):
+        before, above = window.read(shown), (window.read(covered) > 0) & (outside == 0)
+        total, count = total + float((state - before)[above].abs().sum()), count + int(above.sum())
+        stands = (1 - outside) if one is None else one * (1 - outside)
+        laid = (stands > 0) & ~above
+        shown = window.write(shown, torch.where(laid, state, before))
+        covered = window.write(covered, torch.where(laid, 1.0, window.read(covered)))
+    return total / count
+
+
+def measure(
+    mesh: Mesh, prior: ViewPrior, canvas: Canvas, settings: dict[str, int], method: Method | SyncTweedies, seed: int
+) -> tuple[float, float]:
+    """Both."""
+    states, worth = states_of(mesh, prior, method, seed=seed, **settings)
+    return agreement(mesh, states, worth), coupling(canvas, states, worth)
+
+
+def study(run: Callable[[Method | SyncTweedies, int], tuple[float, float]], seeds: range) -> list[dict[str, object]]:
+    """A row a method and measure: mean, standard error, and the paired difference to SyncSDE with its own."""
     found = {name: [run(method, seed) for seed in seeds] for name, method in METHODS.items()}
-    rows = []
-    for name, values in found.items():
-        apart = [a - b for a, b in zip(values, found["syncsde"], strict=True)]
-        mean, to_syncsde = mean_of(values), mean_of(apart)
-        rows.append({"method": name, "mean": mean, "to_syncsde": to_syncsde, "values": values})
-        print(f"{name:<28} {mean[0]:.4f} ± {mean[1]:.4f}  to SyncSDE {to_syncsde[0]:+.4f} ± {to_syncsde[1]:.4f}")
+    rows: list[dict[str, object]] = []
+    for k, measure in enumerate(("pairs", "to earlier")):
+        for name, both in found.items():
+            values = [each[k] for each in both]
+            apart = [a - b[k] for a, b in zip(values, found["syncsde"], strict=True)]
+            mean, paired = mean_of(values), mean_of(apart)
+            rows.append({"measure": measure, "method": name, "mean": mean, "to_syncsde": paired, "values": values})
+            print(
+                f"{measure:<11} {name:<28} {mean[0]:.4f} ± {mean[1]:.4f}  to SyncSDE {paired[0]:+.4f} ± {paired[1]:.4f}"
+            )
     return rows
 
 
@@ -152,12 +183,10 @@ def main() -> None:
         ("tiny ControlNet, one view after another", network, 8 * flags.size // 2, False),
     ):
         print(f"\n{name}")
-        results[name] = study(
-            lambda method, seed, prior=prior, size=size, lockstep=lockstep: agreement(
-                mesh, *states_of(mesh, prior, method, size=size, steps=flags.steps, seed=seed, lockstep=lockstep)
-            ),
-            seeds,
-        )
+        canvas = canvas_of(Scene(mesh), prior, paper_views(), size, 0, None, 512)
+
+        settings = {"size": size, "steps": flags.steps, "lockstep": lockstep}
+        results[name] = study(partial(measure, mesh, prior, canvas, settings), seeds)
     if flags.json:
         settings = {"mesh": flags.mesh.name, "exemplar": flags.exemplar.name, "steps": flags.steps, "size": flags.size}
         write_results(flags.json, settings=settings, agreement=results)

@@ -215,3 +215,46 @@ def test_what_does_not_fit_is_refused(change: dict[str, object], says: str) -> N
 def test_a_sample_of_other_sizes_is_refused_with_both_sizes() -> None:
     with pytest.raises(ValueError, match=r"\(2, 26, 22\).*\(2, 26, 20\)"):
         prior(2).predict(torch.zeros(1, 2, 26, 20), level(1.0), None)
+
+
+def within(outside: float, seed: int = 11) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A picture whose last columns are outside and hold `outside`: x_0, mask, outside, and a noisy state."""
+    generator = torch.Generator().manual_seed(seed)
+    x_0 = torch.rand(1, 2, 26, 24, generator=generator) - 0.5
+    x_t = torch.randn(1, 2, 26, 24, generator=generator)
+    mask = torch.zeros(1, 1, 26, 24)
+    mask[..., 8:18, 10:] = 1
+    beyond = torch.zeros_like(mask)
+    beyond[..., 17:] = 1
+    return torch.where(beyond > 0, outside, x_0), mask, beyond, torch.where(beyond > 0, outside, x_t)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.5, 4.0])
+def test_what_lies_outside_a_sample_is_neither_read_nor_changed(sigma: float) -> None:
+    found = []
+    for value in (0.9, -0.7):
+        x_0, mask, beyond, x_t = within(value)
+        predicted = ExemplarPrior(x_0, mask, outside=beyond, patch=3).predict(x_t, level(sigma), None).x0
+        assert bool((predicted[beyond.expand_as(x_0) > 0] == value).all())
+        found.append(predicted[..., :17])
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
+
+
+def test_a_sample_that_ends_is_the_sample_that_is_no_larger() -> None:
+    """At one level of the pyramid: patches stop at the end of the sample, wherever its array ends."""
+    generator = torch.Generator().manual_seed(2)
+    x_0, x_t = (torch.randn(1, 1, 14, generator=generator) / 3 for _ in range(2))
+    mask = (torch.arange(14) % 5 == 2).float().view(1, 1, 14)
+    mask[..., 8:10] = 1
+    beyond = (torch.arange(14) >= 10).float().view(1, 1, 14)
+    example = torch.randn(1, 20, generator=generator) / 3
+    at = level(0.4)
+    whole = ExemplarPrior(x_0, mask, examples=[example], outside=beyond).predict(x_t, at, None).x0
+    cut = ExemplarPrior(x_0[..., :10], mask[..., :10], examples=[example]).predict(x_t[..., :10], at, None).x0
+    torch.testing.assert_close(whole[..., :10], cut, rtol=0, atol=1e-5)
+
+
+def test_outside_that_does_not_fit_is_refused() -> None:
+    x_0, mask, _, _ = within(0.0)
+    with pytest.raises(ValueError, match="outside must be broadcastable"):
+        ExemplarPrior(x_0, mask, outside=torch.zeros(1, 1, 3, 3))

@@ -232,3 +232,20 @@ def test_time_starts_at_one(prior: Prior, schedule: Schedule) -> None:
 
     sample(prior, schedule, shape=(2, 6), noise=Noise.batch(0, 2), method=Watch())
     assert times == pytest.approx([level.t / schedule.levels[0].t for level in schedule.levels[:-1]])
+
+
+def test_progress_holds_each_window_as_its_method_left_it(prior: Prior, schedule: Schedule) -> None:
+    windows, shape = ONE
+    seen: list[Progress] = []
+    made = extend(
+        prior, schedule, windows, torch.zeros(shape), torch.ones(shape), noise=Noise.batch(1, 1), on_step=seen.append
+    )
+    pieces = seen[-1].pieces
+    assert len(pieces) == len(windows)
+    # The earlier window lies on top: the first is all of its part, the second only what the first leaves.
+    assert torch.equal(made[..., 0:6], pieces[0])
+    assert torch.equal(made[..., 6:10], pieces[1][..., 2:])
+    assert not torch.equal(made[..., 4:6], pieces[1][..., :2])
+    alone: list[Progress] = []
+    result = sample(prior, schedule, noise=Noise.batch(1, 1), shape=(2, 6), on_step=alone.append)
+    assert torch.equal(alone[-1].pieces[0], result)
