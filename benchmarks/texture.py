@@ -204,7 +204,7 @@ def speed(spot: Mesh, truth: Floats) -> dict[str, object]:
     squares = np.sort(((read(adam(spot, pictures), uv, page) - read(truth, uv, page)) ** 2).mean(1))
     found["adam_psnr_best_99"], found["adam_psnr_all"] = psnr(squares[: int(0.99 * len(squares))]), psnr(squares)
     print(f"Adam's PSNR: best 99% {found['adam_psnr_best_99']:.1f} dB, all {found['adam_psnr_all']:.1f}")
-    shape = bumpy(80_000)
+    shape = bumpy(83_000)
     note(f"unwrap {len(shape.faces)} faces", timed(lambda: mesh_of(shape), 1))
     return found
 
@@ -231,7 +231,7 @@ def only(name: str) -> None:
     class Nothing:
         """A latent prior of 4 channels and a factor of 8, with no network."""
 
-        device, size, factor, multiple, lockstep, guided_rows = torch.device("cpu"), VIEW, 8, 8, True, 2
+        device, size, factor, multiple, lockstep, shared, guided_rows = torch.device("cpu"), VIEW, 8, 8, True, True, 2
         defaults, identity = Defaults(30, ALM(off_last=0.2), FixedNoise()), "nothing"
 
         def predict(self, x_t, level, conditions):

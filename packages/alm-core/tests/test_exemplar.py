@@ -6,6 +6,7 @@ import pytest
 import torch
 from alm_core import FreshNoise, Level, Noise, Schedule, sample
 from alm_core.exemplar import METHOD, ExemplarPrior
+from alm_core.patches import pool
 from alm_core.testing import check_prior
 
 AXES = {1: (48,), 2: (26, 22), 3: (6, 14, 12)}
@@ -258,3 +259,23 @@ def test_outside_that_does_not_fit_is_refused() -> None:
     x_0, mask, _, _ = within(0.0)
     with pytest.raises(ValueError, match="outside must be broadcastable"):
         ExemplarPrior(x_0, mask, outside=torch.zeros(1, 1, 3, 3))
+
+
+def test_a_block_partly_outside_has_the_mean_and_the_noise_of_its_part_within() -> None:
+    """On the coarse level, by draws: blocks at the border average fewer elements, so their noise is larger."""
+    x_0 = torch.zeros(1, 1, 32, 32)
+    mask, beyond = torch.ones(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
+    beyond[..., 15:] = 1
+    example = torch.zeros(1, 32, 32)
+    density = ExemplarPrior(x_0, mask, examples=[example], outside=beyond, patch=3)._densities[0]
+    scale = density._scales[2]
+    sigma, draws = 0.7, 400
+    noise = torch.randn(draws, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * sigma
+    within = pool(density._within, scale.factor)
+    means = torch.stack([pool(n * density._within, scale.factor) / within.clamp(min=1e-6) for n in noise])
+    rows, columns = scale.places // scale.canvas[1], scale.places % scale.canvas[1]
+    measured = means[:, 0, rows, columns].var(0)
+    centre = scale.noisy[:, scale.noisy.shape[1] // 2]
+    assumed = centre * sigma**2 / math.prod(scale.factor)
+    assert len(set(within[0, rows, columns].tolist())) > 1
+    assert bool(((measured / assumed - 1).abs() < 0.35).all())

@@ -179,6 +179,16 @@ WRONG = {
         ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", "--turntable", "round.avi"],
         ".mp4, .gif, .png",
     ),
+    "seed": (["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", *QUICK, "--seed", "9" * 20], "64 bits"),
+    "tiny views": (
+        ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", *QUICK, "--view-size", "1"],
+        "16 pixels",
+    ),
+    "resume file": (
+        ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", *QUICK, "--resume", "moss.png"],
+        "is a file",
+    ),
+    "views nowhere": (["views", "ball.glb", "-o", "no/cameras.json"], "make it first"),
     "no verb": ([], "VERB"),
     "unknown verb": (["pint"], "pint"),
     "unknown flag": (["models", "--no-such"], "--no-such"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,13 @@ from alm_core import (
 from alm_core.schedule import Schedule, scaled_linear
 from alm_texture import canvas
 from alm_texture.atlas import shade
-from alm_texture.bake import Kept, Splatting
+from alm_texture.bake import Fit, Kept, Picture, Solver, Splatting, bake
 from alm_texture.camera import Camera, paper_views
 from alm_texture.canvas import canvas_of
 from alm_texture.fill import fill_gutters
 from alm_texture.keep import keep, transfer
 from alm_texture.mesh import Mesh
+from alm_texture.metrics import view_agreement
 from alm_texture.paint import paint
 from alm_texture.priors import Defaults, View, load_prior
 from alm_texture.priors.exemplar import Exemplar
@@ -37,6 +39,7 @@ from alm_texture.unwrap import unwrap
 from shapes import uv_sphere, waves
 from torch import Tensor
 
+paint_module = import_module("alm_texture.paint")
 EXAMPLE = torch.rand(3, 24, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
 QUICK = {"size": 32, "steps": 4, "texture_size": 64, "solver": Splatting()}
 
@@ -48,6 +51,7 @@ class Smooth:
     """
 
     device, size, factor, multiple, guided_rows, identity = torch.device("cpu"), 64, 2, 2, 1, "smooth"
+    shared = True
     defaults = Defaults(6, ALM(), FixedNoise())
 
     def __init__(self, *, lockstep: bool = True, fail_at: int | None = None, nan: bool = False) -> None:
@@ -314,3 +318,91 @@ def test_a_draw_of_a_view_does_not_depend_on_the_others() -> None:
     many = paint(mesh, prior=Smooth(), cameras=paper_views()[:1] + paper_views()[4:5], **settings)
     assert np.array_equal(few.views[0], many.views[0])
     assert Noise((0,)).child(1) != Noise((0,)).child(2)
+
+
+class Perfect(Smooth):
+    """A latent model of cells of 8 pixels that makes a quarter everywhere, whatever it is given."""
+
+    factor = multiple = 8
+
+    def predict(self, x_t: Tensor, level: Level, conditions: object) -> Prediction:
+        return Prediction.from_x0(x_t, level, torch.full_like(x_t, -0.5))
+
+    predict_guided = predict
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(pixels, 8)
+
+    def decode(self, state: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(state, scale_factor=8)
+
+
+@pytest.mark.parametrize("solver", [Splatting(), Fit()])
+@pytest.mark.parametrize("lockstep", [True, False])
+def test_nothing_of_the_backdrop_is_baked_where_cells_are_coarse(lockstep: bool, solver: Solver) -> None:
+    settings = {"size": 128, "steps": 3, "texture_size": 128, "solver": solver, "lockstep": lockstep}
+    result = paint(uv_sphere(), prior=Perfect(), method=Independent(), **settings)
+    assert np.abs(result.baked.values - 0.25).max() < 0.02
+
+
+def test_the_prior_is_given_the_colours_of_the_kept_texture() -> None:
+    scene, cameras = Scene(uv_sphere()), paper_views()[:1]
+    texture = np.zeros((64, 64, 3), np.uint8)
+    texture[:] = (200, 60, 20)
+    mask = np.zeros((64, 64), np.float32)
+    mask[40:] = 1
+    made = canvas_of(scene, Smooth(), cameras, 64, 0, keep([texture], [mask]), 64)
+    x_0, given = made.windows[0].read(made.x_0), made.windows[0].read(made.mask) == 0
+    deep = torch.nn.functional.max_pool2d(made.outside[0] + (~given[:, :1]).float(), 3, 1, 1) == 0
+    assert int(deep.sum()) > 20
+    for channel, value in enumerate((200, 60, 20)):
+        assert torch.allclose(x_0[:, channel : channel + 1][deep], torch.tensor(value / 127.5 - 1), atol=1e-5)
+    # Beside the hole an autoencoder looks into it: there stands what is kept, on the average, and nothing else.
+    texture[40:] = 255
+    leak = canvas_of(scene, Smooth(), cameras, 64, 0, keep([texture], [mask]), 64)
+    assert torch.allclose(leak.windows[0].read(leak.x_0), x_0, atol=1e-5)
+
+
+def test_a_view_that_is_worth_nothing_is_neither_baked_nor_compared() -> None:
+    scene, camera = Scene(uv_sphere()), paper_views()[0]
+    view = scene.look(camera, 64)
+    zero = np.zeros(len(view.pixel), np.float32)
+    colours = [np.full((len(view.pixel), 3), value, np.float32) for value in (0.2, 0.9)]
+    pair = [Picture(camera, view, colours[0]), Picture(camera, view, colours[1], zero)]
+    assert np.abs(bake(scene, pair, size=64, solver=Splatting()).values - 0.2).max() < 1e-5
+    assert np.isnan(view_agreement(scene.atlas(64), pair))
+    assert view_agreement(scene.atlas(64), [pair[0], Picture(camera, view, colours[1])]) == pytest.approx(0.7)
+
+
+def test_what_was_left_to_a_later_view_is_not_baked(monkeypatch: pytest.MonkeyPatch) -> None:
+    baked: list[Picture] = []
+    monkeypatch.setattr(paint_module, "bake", lambda *a, **k: baked.extend(a[1]) or bake(*a, **k))
+    result = paint(uv_sphere(), prior=Smooth(), lockstep=False, **{**QUICK, "size": 64})
+    for picture, worth in zip(baked, result.worth, strict=True):
+        assert worth is not None
+        assert picture.weight is not None
+        cell = picture.view.pixel // 64 // 2 * 32 + picture.view.pixel % 64 // 2
+        assert np.array_equal(picture.weight, worth.flatten().numpy()[cell])
+
+
+def test_sizes_and_lists_that_do_not_fit_are_refused(exemplar: Exemplar) -> None:
+    kept = kept_of(64, slice(0, 20))
+    with pytest.raises(ValueError, match="16384 texels"):
+        paint(uv_sphere(), prior=Smooth(), keep=kept, **{**QUICK, "texture_size": 128, "size": 64})
+    with pytest.raises(ValueError, match="empty"):
+        paint(uv_sphere(), prior=Smooth(), cameras=[], **{**QUICK, "size": 64})
+    with pytest.raises(ValueError, match="leave lockstep out"):
+        paint(uv_sphere(), prior=exemplar, lockstep=True, **QUICK)
+    with pytest.raises(ValueError, match="steps must be 1"):
+        paint(uv_sphere(), prior=exemplar, **{**QUICK, "steps": 0})
+    with pytest.raises(ValueError, match="no picture"):
+        bake(Scene(uv_sphere()), [])
+
+
+def test_a_camera_among_others_that_sees_nothing_does_no_harm() -> None:
+    turned = Camera.orbit(0, 0).pose.copy()
+    turned[:3, 3] *= -1
+    cameras = [Camera(turned), *paper_views()[:2]]
+    for lockstep in (True, False):
+        result = paint(uv_sphere(), prior=Smooth(), cameras=cameras, lockstep=lockstep, **{**QUICK, "size": 64})
+        assert result.coverage > 0.3

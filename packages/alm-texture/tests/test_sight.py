@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from alm_texture.atlas import Atlas, atlas_of
-from alm_texture.camera import Camera
+from alm_texture.camera import Camera, paper_views
 from alm_texture.raster import Fragments
 from alm_texture.scene import Scene
 from alm_texture.sight import Sight, sight
@@ -178,3 +178,11 @@ def test_a_camera_that_sees_nothing_shows_no_texel() -> None:
     seen, view = seen_from(scene, away, 16, 16)
     assert len(view.pixel) == len(seen.at) == 0
     assert seen.read(np.zeros((0, 3), np.float32)).shape == (0, 3)
+
+
+def test_a_sheet_seen_edge_on_shows_nothing() -> None:
+    scene = Scene(quad())
+    atlas = scene.atlas(16)
+    for camera in paper_views():
+        seen = sight(atlas, camera, scene.look(camera, 24))
+        assert len(seen.at) == len(seen.cosine) == seen.weight.shape[1]

@@ -23,11 +23,12 @@ class Scale:
     """One level: K exemplars, patches of C channels and P elements seen in full, and N places to fill.
 
     `axes` are the sample's at this level, `canvas` the canvas's, `factor` the block of the finest level that one
-    element averages. `exemplars` is (K, C, P), `position` (K) where their centres lie, `row` (canvas) the inverse
-    of it, −1 where there is none; `places` (N) and `slot` (canvas) likewise. `noisy` (N, P) is the share of each
-    element of a place's patch that is unobserved; `weight` (N, P) is what the element counts: a Gaussian around the
-    place, a quarter of the patch wide and 1 in the mean, and 0 outside the sample. `seen_at` (K, axes) and `places_at`
-    (N, axes) are where exemplars and places lie in their own sources, as fractions of the axes.
+    element averages. `exemplars` is (K, C, P), `position` (K) where their centres lie, `row` (canvas) the inverse of
+    it, −1 where there is none; `places` (N) and `slot` (canvas) likewise. `noisy` (N, P) is the share of each element
+    of a place's patch that is unobserved, over the square of that within the sample: what of σ² is in it; `weight` (N,
+    P) is what the element counts: a Gaussian around the place, a quarter of the patch wide and 1 in the mean, and 0
+    outside the sample. `seen_at` (K, axes) and `places_at` (N, axes) are where exemplars and places lie in their own
+    sources, as fractions of the axes.
     """
 
     axes: Sizes
@@ -141,7 +142,8 @@ def _scale(
         start += x.shape[1]
     here = unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes)
     places = ravel(here, canvas)
-    noisy = _windows(hidden[0], patch, here)[:, 0]
+    # Of a block partly outside the mean is taken of the part within, w: of its noise w averages less, twice.
+    noisy = _windows(hidden[0] / within.square().clamp(min=1e-6), patch, here)[:, 0]
     inside = _windows(within, patch, here, outside=0.0)[:, 0]
     weight = inside * _bell(patch, len(axes)).to(inside)
     where = torch.cat(position)

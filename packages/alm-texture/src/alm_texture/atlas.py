@@ -60,7 +60,7 @@ def atlas_of(mesh: Mesh, normals: NDArray[np.float32], size: int, rasterizer: st
     texel, face, bary = np.concatenate(texels), np.concatenate(faces), np.concatenate(barys)
     point = np.einsum("nk,nkd->nd", bary, mesh.unit[mesh.faces[face]])
     whole = mesh.areas / np.maximum(np.bincount(face, minlength=len(mesh.faces)), 1)
-    area = whole[face] / max(whole[face].sum(), 1e-300)
+    area = whole[face] / mesh.areas.sum()
     return Atlas(size, pages, texel, face.astype(np.int32), bary, point.astype(np.float32), normals[face], area)
 
 

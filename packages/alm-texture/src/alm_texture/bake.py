@@ -109,6 +109,8 @@ def bake(
 
     `solver` is `Fit()` unless given. Raises ValueError for a mesh without UVs, or where no picture shows the mesh.
     """
+    if not pictures:
+        raise ValueError("there is no picture to bake: give one or more")
     solver = solver or Fit()
     atlas = scene.atlas(size)
     splat = solver.splat(atlas, pictures[0].values.shape[1])

@@ -23,7 +23,7 @@ from alm_texture.windows import MeshView, mesh_views
 __all__ = ["Canvas", "canvas_of"]
 
 AUXILIARY = 1536
-"""The width of the auxiliary texture, of the paper (ALM B.4)."""
+"""The width of the auxiliary texture, of the paper (ALM B.4): sixteen texels to a cell of its views, each way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +49,14 @@ def canvas_of(
     coarse = shown if cells == size else [scene.look(camera, cells) for camera in cameras]
     views = [View(i, cameras, view) for i, view in enumerate(shown)]
     states, holes, outside = [], [], []
-    for view, cell_view in zip(views, coarse, strict=True):
+    for view in views:
         pixels, hole = _given(scene, prior, view, seed, kept, pages)
         states.append(prior.encode(pixels.to(prior.device)).float())
-        beyond = torch.ones(cells * cells)
-        beyond[torch.from_numpy(cell_view.pixel)] = 0
-        outside.append(beyond.view(1, 1, cells, cells).to(prior.device))
-        # A cell with any pixel of the hole in it is of the hole.
-        holes.append(max_pool2d(hole, prior.factor).to(prior.device) * (1 - outside[-1]))
+        shows = torch.zeros(size * size)
+        shows[torch.from_numpy(view.fragments.pixel)] = 1
+        # A cell with any pixel of the mesh in it is no backdrop, and one with any pixel of the hole is of the hole.
+        outside.append(1 - max_pool2d(shows.view(1, 1, size, size), prior.factor).to(prior.device))
+        holes.append(max_pool2d(hole, prior.factor).to(prior.device))
     alone = [hole.flatten().cpu().numpy() == 0 for hole in holes]
     windows, count = mesh_views(scene.atlas(AUXILIARY), cameras, coarse, alone, prior.device)
     x_0 = torch.zeros(1, states[0].shape[1], count, device=prior.device)

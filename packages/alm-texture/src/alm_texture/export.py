@@ -20,7 +20,7 @@ from trimesh.visual.texture import TextureVisuals, unmerge_faces
 from alm_texture.io import check_output, encode_image, write_files
 from alm_texture.mesh import Mesh
 
-__all__ = ["save_mesh"]
+__all__ = ["mesh_files", "save_mesh"]
 
 Pixels = NDArray[np.uint8]
 UPRIGHT = [1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
@@ -35,6 +35,13 @@ def save_mesh(mesh: Mesh, textures: Sequence[Pixels], path: str | Path, *, rough
     `check_output` refuses that before. Raises ValueError for a mesh without UVs or another number of textures,
     WriteError.
     """
+    write_files(mesh_files(mesh, textures, path, roughness=roughness))
+
+
+def mesh_files(
+    mesh: Mesh, textures: Sequence[Pixels], path: str | Path, *, roughness: float = 1.0
+) -> list[tuple[bytes, Path]]:
+    """The files that `save_mesh` writes, the mesh last: to be written together with others. Raises ValueError."""
     path = Path(path)
     files = check_output(path, pages=len(mesh.materials), overwrite=True)
     if mesh.uv is None:
@@ -47,10 +54,10 @@ def save_mesh(mesh: Mesh, textures: Sequence[Pixels], path: str | Path, *, rough
     if not 0 <= roughness <= 1:
         raise ValueError(f"the roughness must be in [0, 1], got {roughness}")
     if path.suffix.lower() == ".glb":
-        return write_files([(_glb(mesh, mesh.uv, textures, roughness), path)])
+        return [(_glb(mesh, mesh.uv, textures, roughness), path)]
     pngs = [encode_image(texture) for texture in textures]
     obj, mtl = _obj(mesh, mesh.uv, files)
-    return write_files([*zip(pngs, files[2:], strict=True), (mtl.encode(), files[1]), (obj.encode(), path)])
+    return [*zip(pngs, files[2:], strict=True), (mtl.encode(), files[1]), (obj.encode(), path)]
 
 
 def _obj(mesh: Mesh, uv: NDArray[np.float64], files: list[Path]) -> tuple[str, str]:

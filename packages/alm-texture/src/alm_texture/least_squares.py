@@ -62,8 +62,9 @@ class LeastSquares:
         iterations: int = 100,
     ) -> Floats:
         """(T, C) from T_0, `start` (T, C); `hold` is λ. What no view reads or is `fixed` (T) stays as it is."""
-        free = self.read if fixed is None else self.read & ~fixed
-        used, rest = np.flatnonzero(free), np.flatnonzero(self.read & ~free)
+        read = self.read
+        free = read if fixed is None else read & ~fixed
+        used, rest = np.flatnonzero(free), np.flatnonzero(read & ~free)
         rows = self._normal[used]
         normal = rows[:, used] + hold * sparse.identity(len(used), np.float32, "csr")
         right = self._right[used] + hold * start[used] - rows[:, rest] @ start[rest]

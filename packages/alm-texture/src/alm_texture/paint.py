@@ -24,6 +24,8 @@ from alm_texture.scene import Scene
 
 __all__ = ["OnStep", "Result", "paint"]
 
+SMALLEST = 16
+"""Pixels that a view is wide, at least: below, a patch or a latent is all of the mesh."""
 OnStep = Callable[[int, int], None]
 """Told after each step how many are done, and of how many."""
 
@@ -90,13 +92,28 @@ def paint(
     Raises ValueError where something does not fit, or no camera sees what is to be painted.
     """
     start = time.perf_counter()
-    size, steps = size or prior.size, steps or prior.defaults.steps
+    size = prior.size if size is None else size
+    steps = prior.defaults.steps if steps is None else steps
     lockstep = prior.lockstep and resume is None if lockstep is None else lockstep
-    if size % prior.multiple or size < 1:
-        raise ValueError(f"views must be a multiple of {prior.multiple} pixels wide, got {size}")
+    if size % prior.multiple or size < SMALLEST:
+        raise ValueError(f"views must be {SMALLEST} pixels wide or more, a multiple of {prior.multiple}, got {size}")
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more, got {steps}")
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(f"the seed must fit 64 bits, got {seed}")
     if resume is not None and lockstep:
         raise ValueError("a job is resumed view by view, and lockstep finishes all at once: leave one of them out")
-    cameras = list(cameras or paper_views())
+    cameras = paper_views() if cameras is None else list(cameras)
+    if not cameras:
+        raise ValueError("the list of cameras is empty: leave it out for the paper's ten views")
+    texels = len(mesh.materials) * texture_size**2
+    if keep is not None and len(keep.texels) != texels:
+        raise ValueError(
+            f"a kept texture must have {texels} texels, {len(mesh.materials)} of {texture_size} x {texture_size}, "
+            f"got {len(keep.texels)}: give its own width as texture_size"
+        )
+    if lockstep and not prior.shared:
+        raise ValueError("this prior is made anew for each view, so views cannot advance together: leave lockstep out")
     method = method or prior.defaults.method
     reference = reference or suited_reference(method, prior.defaults.reference)
     scene = Scene(mesh, rasterizer)

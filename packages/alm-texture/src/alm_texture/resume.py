@@ -34,6 +34,8 @@ class Finished:
 
     def __init__(self, folder: Path, key: str, count: int) -> None:
         self._folder = folder
+        if folder.is_file():
+            raise ValueError(f"the folder for finished views, {folder}, is a file: name a new or an empty folder")
         record = folder / "job.json"
         if record.exists():
             try:

@@ -12,8 +12,8 @@ from alm_texture.raster import Fragments, rasterizer_named
 
 __all__ = ["Scene"]
 
-GLANCE = 256
-"""The side in pixels of the pictures in which sides of faces are counted."""
+GLANCE, CLOSEST = 256, 1024
+"""The side in pixels of the pictures in which sides of faces are counted: more for more faces, within these."""
 CLEARLY_MORE = 0.05
 """By what share of its pixels a face must show its back more often than its front to be turned; chance makes 0.4%."""
 
@@ -33,10 +33,11 @@ class Scene:
         So meshes whose faces are wound the wrong way round, in part or all, are painted on the outside all the same. A
         sheet that is seen from both sides alike keeps the side that its faces are wound to.
         """
+        size = int(np.clip(2 * len(self.mesh.faces) ** 0.5, GLANCE, CLOSEST))
         votes, looks = np.zeros(len(self.mesh.faces)), np.zeros(len(self.mesh.faces))
         for elevation, count in ((0, 8), (45, 4), (-45, 4), (90, 1), (-90, 1)):
             for i in range(count):
-                view = self._look(Camera.orbit(360 * i / count + elevation / 2, elevation), GLANCE, self.mesh.normals)
+                view = self._look(Camera.orbit(360 * i / count + elevation / 2, elevation), size, self.mesh.normals)
                 votes += np.bincount(view.face, np.sign(view.cosine), len(votes))
                 looks += np.bincount(view.face, minlength=len(looks))
         return np.where((votes < -CLEARLY_MORE * looks)[:, None], -self.mesh.normals, self.mesh.normals)

@@ -44,8 +44,10 @@ def sight(atlas: Atlas, camera: Camera, view: Fragments) -> Sight:
     """The texels that the view shows: those that face the camera and lie where the pixels around them do."""
     slot = np.full((view.height + 2) * (view.width + 2), -1, np.int32)
     slot[(view.pixel // view.width + 1) * (view.width + 2) + view.pixel % view.width + 1] = np.arange(len(view.pixel))
-    starts = range(0, max(len(atlas.texel), 1), CHUNK)
-    return Sight([_sight(atlas, slice(n, n + CHUNK), camera, view, slot) for n in starts])
+    # A view that shows nothing of the mesh sees no texel: it is asked about none.
+    starts = range(0, len(atlas.texel) if len(view.pixel) else 0, CHUNK)
+    parts = [slice(n, n + CHUNK) for n in starts] or [slice(0, 0)]
+    return Sight([_sight(atlas, part, camera, view, slot) for part in parts])
 
 
 def _sight(atlas: Atlas, part: slice, camera: Camera, view: Fragments, slot: NDArray[np.int32]) -> Part:

@@ -66,6 +66,10 @@ class ViewPrior(Prior, Protocol):
         """Whether all views are best advanced together, so that they see each other within the network."""
 
     @property
+    def shared(self) -> bool:
+        """Whether all views have one prior, and can advance together; else each is made by `given`."""
+
+    @property
     def defaults(self) -> Defaults:
         """The steps, method and reference that suit the model."""
 

@@ -151,6 +151,11 @@ class ControlNetDepth:
         """See `Prior`."""
         return self._predict(self.guided, x_t, level, conditions)
 
+    @property
+    def shared(self) -> bool:
+        """See `ViewPrior`."""
+        return True
+
     def given(self, x_0: Tensor, mask: Tensor, outside: Tensor) -> Prior:
         """See `ViewPrior`: the networks themselves."""
         return self

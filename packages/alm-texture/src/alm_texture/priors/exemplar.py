@@ -26,9 +26,10 @@ class Exemplar:
     factor: int = 1
     multiple: int = 1
     lockstep: bool = False
+    shared: bool = False
     guided_rows: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    defaults: Defaults = field(default_factory=lambda: Defaults(30, ALM(), FixedNoise()))
+    defaults: Defaults = field(default_factory=lambda: Defaults(30, ALM(off_last=0.2), FixedNoise()))
 
     def __post_init__(self) -> None:
         """Checks that there are examples."""

@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     common.add_texture(parser)
     common.add_output(parser)
-    common.add_report(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object last on standard output")
 
 
 def run(flags: argparse.Namespace) -> None:

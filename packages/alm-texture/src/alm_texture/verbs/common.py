@@ -40,6 +40,7 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 SOLVERS: dict[str, type[Solver]] = {"lsq": Fit, "splat": Splatting}
+SIZE = 1024
 BYTES = 400
 """What baking takes for a texel, about."""
 
@@ -53,7 +54,7 @@ def add_mesh(parser: argparse.ArgumentParser) -> None:
 
 def add_texture(parser: argparse.ArgumentParser) -> None:
     """Pages and their UVs."""
-    parser.add_argument("--size", type=int, default=1024, help="the texture's width in texels, a page (1024)")
+    parser.add_argument("--size", type=int, help=f"the texture's width in texels, a page ({SIZE})")
     parser.add_argument("--unwrap", action="store_true", help="make new UVs, whatever the mesh has")
     parser.add_argument(
         "--uv-outside",
@@ -96,6 +97,7 @@ def mapped_mesh(flags: argparse.Namespace) -> Mesh:
     if not 0 <= flags.roughness <= 1:
         raise ValueError(f"--roughness must lie in [0, 1], got {flags.roughness}")
     check_output(flags.output, source=flags.mesh, overwrite=flags.overwrite)
+    flags.size = SIZE if flags.size is None else flags.size
     mesh = opened_mesh(flags, keep_uv=not flags.unwrap)
     check_memory(1 if flags.unwrap else len(mesh.materials), flags.size)
     if flags.unwrap:

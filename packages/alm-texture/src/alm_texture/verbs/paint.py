@@ -11,6 +11,7 @@ from torch import Tensor
 
 from alm_texture.bake import Kept
 from alm_texture.encode import check_film, encode_film
+from alm_texture.export import mesh_files
 from alm_texture.io import check_output, encode_image, read_image, read_picture, write_files
 from alm_texture.keep import keep
 from alm_texture.mesh import Mesh
@@ -83,9 +84,13 @@ def run(flags: argparse.Namespace) -> None:
     if flags.turntable:
         check_film(flags.turntable, overwrite=flags.overwrite)
     prior = _prior(flags)
+    asked = flags.size
     mesh = common.mapped_mesh(flags)
     kept = _kept(flags, mesh)
     size = flags.size if kept is None else round((len(kept.texels) / len(mesh.materials)) ** 0.5)
+    if asked not in (None, size):
+        raise ValueError(f"the kept texture is {size} texels wide, got --size {asked}: leave --size out")
+    common.check_memory(len(mesh.materials), size)
     cameras = common.cameras_of(flags, mesh)
     pictures = _view_files(flags, len(cameras))
     with progress(flags.progress, len(cameras)) as report:
@@ -114,9 +119,7 @@ def run(flags: argparse.Namespace) -> None:
         more.append((encode_film(frames, flags.turntable.suffix), flags.turntable))
     if pictures:
         flags.save_views.mkdir(parents=True, exist_ok=True)
-    common.save(flags, mesh, result.textures)
-    if more:
-        write_files(more)
+    write_files([*more, *mesh_files(mesh, result.textures, flags.output, roughness=flags.roughness)])
     _tell(flags, result)
 
 

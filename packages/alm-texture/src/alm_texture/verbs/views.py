@@ -32,12 +32,14 @@ def run(flags: argparse.Namespace) -> None:
     """Lists the cameras, and what of the surface each adds to what is seen."""
     if flags.output is not None and flags.output.exists() and not flags.overwrite:
         raise FileExistsError(f"{flags.output} exists: choose another name, or allow it with --overwrite")
+    if flags.output is not None and not flags.output.parent.is_dir():
+        raise FileNotFoundError(f"the folder {flags.output.parent} of the output does not exist: make it first")
     mesh = common.opened_mesh(flags, keep_uv=False)
     mesh = unwrap(mesh, size=LOOK)
     cameras = common.cameras_of(flags, mesh)
     scene = Scene(mesh, flags.rasterizer)
-    atlas, seen, coverage = scene.atlas(LOOK), np.zeros(0, bool), []
-    seen = np.zeros(len(atlas.texel), bool)
+    atlas = scene.atlas(LOOK)
+    coverage, seen = [], np.zeros(len(atlas.texel), bool)
     for camera in cameras:
         seen[sight(atlas, camera, scene.look(camera, LOOK)).at] = True
         coverage.append(float(atlas.area[seen].sum()))
