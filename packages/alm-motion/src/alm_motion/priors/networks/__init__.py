@@ -1,0 +1,1 @@
+"""Networks written here, whose keys are those of published checkpoints."""
