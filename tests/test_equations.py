@@ -170,6 +170,17 @@ def test_alm_ancestral_is_equation_28() -> None:
     assert run(ALM(w1=0.4, w2=0.07, eta=1.0)) == pytest.approx(ancestral(y, tilted, noise(0)))
 
 
+def test_alm_with_imputation_steps_from_x0_with_the_given_part_in_it() -> None:
+    y = list(Y)
+    of_y, of_e = eps(y), eps(blend(X, y))
+    w1, w2 = 0.9 * SIGMA, 0.07 * SIGMA
+    y = [y[i] + M[i] * (w1 * (of_y[i] - of_e[i]) - w2 * of_e[i]) for i in range(3)]
+    x0 = blend(X_0, [(y[i] - T.s * guided(y)[i]) / T.a for i in range(3)])
+    reverse = ddim(y, [(y[i] - T.a * x0[i]) / T.s for i in range(3)])
+    by_hand = [reverse[i] + w1 * (1 - M[i]) * (X[i] - y[i]) for i in range(3)]
+    assert run(ALM(w1=0.9, w2=0.07, imputation=True)) == pytest.approx(by_hand)
+
+
 def test_syncsde_is_equation_7() -> None:
     gamma = S.a / T.a - S.s / T.s
     plain = ddim(Y, guided(Y))
@@ -216,6 +227,11 @@ def test_reconstruction_guidance_moves_x0_down_the_error() -> None:
     e = [(Y[i] - T.a * imputed[i]) / T.s for i in range(3)]
     by_hand = [S.a * imputed[i] + S.s * e[i] for i in range(3)]
     assert run(ReconstructionGuidance(weight=2.5)) == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_reconstruction_guidance_can_take_the_ancestral_step() -> None:
+    plain = ReconstructionGuidance(weight=0.0, imputation=False, eta=1.0)
+    assert run(plain) == pytest.approx(ancestral(Y, guided(Y), noise(0)))
 
 
 class Network:

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alm_motion.clip import Clip
+from alm_motion.clips import joints_of_clip
 from alm_motion.features import CHANNELS, FPS, extract
 from alm_motion.io import read_clip
-from alm_motion.mapping import guess, weights
 from alm_motion.retarget import Fitted, resampled
 from alm_motion.skeleton import MIRROR, Array
 
@@ -60,8 +59,8 @@ def read_folder(folder: str | Path) -> tuple[list[Sequence20], list[Sequence20]]
     kept: tuple[list[Sequence20], list[Sequence20]] = ([], [])
     for path in paths:
         clip = read_clip(path)
-        joints = np.einsum("mj,fjc->fmc", weights(clip.skeleton, guess(clip.skeleton)), clip.positions())
-        one = Sequence20(path.stem, action_of(path.stem), Fitted.of(joints).joints, clip.fps)
+        joints = joints_of_clip(clip)
+        one = Sequence20(path.stem, action_of(path.stem), Fitted.of(joints).forth(joints), clip.fps)
         kept[held_out(path.stem, len(clip))].append(one)
     return kept
 
@@ -96,8 +95,3 @@ def statistics(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     std[:3] /= ROOT_EMPHASIS
     assert len(std) == CHANNELS
     return mean.float(), std.float()
-
-
-def joints_of_clip(clip: Clip) -> Array:
-    """The 22 joints (F, 22, 3) of a clip, in metres."""
-    return np.einsum("mj,fjc->fmc", weights(clip.skeleton, guess(clip.skeleton)), clip.positions())

@@ -18,6 +18,7 @@ gap hangs from what fills the gap. `relative` turns it into HumanML3D's own, and
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -81,7 +82,7 @@ def extract(joints: Tensor, yaw: Tensor | None = None) -> Tensor:
 
 def joints_of(features: Tensor) -> Tensor:
     """Joints (…, F, 22, 3) of absolute features (…, F, 263), by the root and the local positions."""
-    local = features[..., LOCAL].unflatten(-1, (21, 3))
+    local = torch.unflatten(features[..., LOCAL], -1, (21, 3))
     ground = torch.zeros_like(local[..., :1, :])
     ground[..., 0, 0], ground[..., 0, 2] = features[..., 1], features[..., 2]
     root = torch.cat([features[..., 1:2], features[..., HEIGHT], features[..., 2:3]], -1)[..., None, :]
@@ -89,8 +90,8 @@ def joints_of(features: Tensor) -> Tensor:
 
 
 def rotations_of(features: Tensor) -> Tensor:
-    """The local rotation matrices (…, F, 22, 3, 3) of the features, orthonormal; the root's turns +Z to the facing."""
-    a, b = features[..., TURNS].unflatten(-1, (21, 2, 3)).unbind(-2)
+    """The local rotation matrices (…, F, 22, 3, 3) of the features, orthonormal; the root's turns the facing to +Z."""
+    a, b = torch.unflatten(features[..., TURNS], -1, (21, 2, 3)).unbind(-2)
     x = torch.nn.functional.normalize(a, dim=-1)
     z = torch.nn.functional.normalize(torch.linalg.cross(x, b), dim=-1)
     turns = torch.stack([x, torch.linalg.cross(z, x), z], -1)
@@ -121,7 +122,8 @@ def absolute(features: Tensor) -> Tensor:
 def placed(features: Tensor, yaw: Tensor, ground: Tensor) -> Tensor:
     """Absolute features seen from a place: what stood at `ground` (…, 2) with `yaw` (…) is at the origin and faces +Z.
 
-    All other channels are the same from anywhere. The inverse is `placed(f, −yaw, −R(yaw) ground)`, R as in the code.
+    All other channels stay. The rotations alone are not the same from anywhere: HumanML3D's turns are the shortest in
+    the world, so `extract` of joints that were moved has others. The inverse is `placed(f, −yaw, −R(yaw) ground)`.
     """
     flat = torch.zeros(*features.shape[:-1], 3, dtype=features.dtype, device=features.device)
     flat[..., ::2] = features[..., GROUND] - ground[..., None, :]
@@ -184,7 +186,7 @@ def _bone_rotations(joints: Tensor, yaw: Tensor) -> Tensor:
     axes = torch.as_tensor(DIRECTIONS, dtype=joints.dtype, device=joints.device)
     for chain in CHAINS:
         before = root
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             turn = _between(axes[joint], joints[..., joint, :] - joints[..., parent, :])
             local[joint] = before.transpose(-1, -2) @ turn
             before = turn
@@ -198,6 +200,7 @@ def _between(u: Tensor, v: Tensor) -> Tensor:
     cos = (u * v).sum(-1)[..., None, None]
     zero = torch.zeros_like(axis[..., 0])
     x, y, z = axis.unbind(-1)
-    k = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    k = torch.unflatten(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1), -1, (3, 3))
     eye = torch.eye(3, dtype=v.dtype, device=v.device)
-    return eye + k + k @ k / (1 + cos).clamp(min=1e-6)
+    turn: Tensor = eye + k + k @ k / (1 + cos).clamp(min=1e-6)
+    return turn

@@ -19,7 +19,9 @@ __all__ = ["KNOWN", "Joints", "guess", "read_mapping", "weights"]
 Joints = Mapping[str, str | Mapping[str, float]]
 
 
-def _both(sides: Mapping[str, str | Mapping[str, float]], left: str, right: str) -> dict[str, str | Mapping[str, float]]:
+def _both(
+    sides: Mapping[str, str | Mapping[str, float]], left: str, right: str
+) -> dict[str, str | Mapping[str, float]]:
     """A mapping of the left side, and its mirror image: `{side}` in names is `left` or `right`."""
     found: dict[str, str | Mapping[str, float]] = {}
     for mine, theirs in (("left", left), ("right", right)):
@@ -115,7 +117,7 @@ def guess(skeleton: Skeleton) -> Joints:
         raise ValueError(
             f"the skeleton is not known: of the nearest, {kind}, it lacks {_listed(missing[kind])}; it has "
             f"{_listed(skeleton.names)}. Say which of them are the 22 joints with --mapping FILE (mapping=), a JSON "
-            f"such as {{\"pelvis\": \"Hips\", …}} with {', '.join(SMPL22.names)}"
+            f'such as {{"pelvis": "Hips", …}} with {", ".join(SMPL22.names)}'
         )
     return KNOWN[kind]
 

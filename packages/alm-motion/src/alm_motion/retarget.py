@@ -19,12 +19,12 @@ __all__ = ["Fitted", "leg", "lengths_of", "resampled", "with_lengths"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """The 22 joints on HumanML3D's skeleton: `joints` (F, 22, 3), and what takes them back.
+    """What takes a body's 22 joints to HumanML3D's skeleton and back.
 
-    `lengths` (22) are the bones' own, `scale` is their legs over HumanML3D's, `floor` the height of theirs.
+    `lengths` (22) are the bones' own, `scale` is their legs over HumanML3D's, `floor` the height of the lowest joint
+    on HumanML3D's skeleton, which is put on y = 0.
     """
 
-    joints: Array
     lengths: Array
     scale: float
     floor: float
@@ -34,13 +34,15 @@ class Fitted:
         """Of joints (F, 22, 3) in metres, all known. Raises ValueError for a bone without a length."""
         lengths = lengths_of(joints)
         scale = leg(lengths) / leg(BONES)
-        fitted = with_lengths(joints, BONES, 1 / scale)
-        floor = float(fitted[..., 1].min())
-        return Fitted(fitted - [0, floor, 0], lengths, scale, floor)
+        return Fitted(lengths, scale, float(with_lengths(joints, BONES, 1 / scale)[..., 1].min()))
+
+    def forth(self, joints: Array) -> Array:
+        """Joints (F, 22, 3) of the body, on HumanML3D's skeleton."""
+        return with_lengths(joints, BONES, 1 / self.scale) - [0, self.floor, 0]
 
     def back(self, joints: Array) -> Array:
-        """Joints (F, 22, 3) on HumanML3D's skeleton, on the lengths and the ground that these came from."""
-        return with_lengths(joints + [0, self.floor, 0], self.lengths, self.scale)
+        """The inverse of `forth`."""
+        return with_lengths(joints + np.array([0, self.floor, 0]), self.lengths, self.scale)
 
 
 def lengths_of(joints: Array) -> Array:

@@ -22,7 +22,7 @@ import torch
 from alm_core.schedule import cosine
 from torch import Tensor, nn
 
-from alm_motion.dataset import Sequence20, read_folder, statistics, variants
+from alm_motion.dataset import read_folder, statistics, variants
 from alm_motion.features import joints_of, placed
 from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
 
@@ -97,7 +97,7 @@ def train(
             group["lr"] = settings.rate * min((state.steps + 1) / 500, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share))
         loss = _loss(network, batches.draw(), alphas, settings, mean.to(device), std.to(device))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         state.steps += 1
@@ -179,7 +179,8 @@ def _loss(
     weight = (1 / (1 - alpha)).sqrt().clamp(max=5)
     error = (weight * (x0 - x_0).square()).mean()
     ways, true = (joints_of(x.transpose(1, 2) * std + mean).diff(dim=1) / STEP for x in (x0, x_0))
-    return error + settings.ways * (weight[..., None] * (ways - true).square()).mean()
+    loss: Tensor = error + settings.ways * (weight[..., None] * (ways - true).square()).mean()
+    return loss
 
 
 @torch.no_grad()
@@ -195,9 +196,13 @@ def _check(
 
 
 def _start_quiet(network: UNet1d) -> None:
-    """The last convolution of each block and of all starts at 0, as do scale and shift, so that blocks start as skips."""
+    """Blocks start as skips: the last convolution of each and of all at 0, as scale and shift."""
     for name, parameter in network.named_parameters():
-        if "blocks.1.block.0" in name or name.startswith("unet.final_conv.1") or ("time_mlp.1" in name and "unet." in name and name.count(".") > 3):
+        if (
+            "blocks.1.block.0" in name
+            or name.startswith("unet.final_conv.1")
+            or ("time_mlp.1" in name and "unet." in name and name.count(".") > 3)
+        ):
             nn.init.zeros_(parameter)
 
 
@@ -211,9 +216,7 @@ def _resume(state: State, out: Path) -> None:
         state.steps, state.seconds = saved["steps"], saved["seconds"]
 
 
-def _save(
-    state: State, out: Path, actions: list[str], mean: Tensor, std: Tensor, report: dict[str, float]
-) -> None:
+def _save(state: State, out: Path, actions: list[str], mean: Tensor, std: Tensor, report: dict[str, float]) -> None:
     """The checkpoint, and the averaged model as a folder."""
     from safetensors.torch import save_file
 

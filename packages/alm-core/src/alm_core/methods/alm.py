@@ -4,7 +4,9 @@
     Y_t ← Y_t + M ⊙ ( w1' (ε(Y_t) − ε(E_t)) − w2 ε(E_t) )                       (Eq. 1, 9, 11)
     Y_s = DDIM(Y_t, guided ε at the updated Y_t) + w1 (1 − M) ⊙ (X_t − Y_t)      (Eq. 2)
 
-with `w_i = σ_t w_i^init` (Eq. 12) on a diffusion and `w_i = t⁴ w_i^init`, `w1' = w1/2` on a flow (Eq. 27).
+with `w_i = σ_t w_i^init` (Eq. 12) on a diffusion and `w_i = t⁴ w_i^init`, `w1' = w1/2` on a flow (Eq. 27). With
+imputation (ALM* of Table 5) X_0 stands in the place of x̂_0 where M = 0 before the step:
+`x̂_0 ← X_0 (1 − M) + x̂_0 M`, and ε̂ follows from it.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from alm_core.methods.base import Method, Observed, Step, blend
+from alm_core.methods.base import Method, Observed, Step, blend, imputed
 from alm_core.prior import ancestral, ddim, score_coefficient
 from alm_core.schedule import sigma
 
@@ -32,7 +34,8 @@ class ALM(Method):
     and `FLOW_W1` on a flow, for which the paper gives none. `conditional` is w1'/w1 (None: 1 on a diffusion, ½ on a
     flow, as the paper). `iterations` N > 1 takes N steps of w/N each, unaccelerated. `off_last` is
     the final fraction of the steps with ΔY = 0 (the paper's 0.2 for meshes). `eta` = 0 is DDIM; 1 is DDPM's ancestral
-    step with the observation model of Eq. 28, for models sampled over hundreds of steps.
+    step with the observation model of Eq. 28, for models sampled over hundreds of steps. `imputation` is the paper's *,
+    and needs the clean X_0, so windows in lockstep cannot use it.
 
     The ablations of the paper's Table 3: no ΔY is `off_last=1`, no conditional term `conditional=0`, no joint
     term `w2=0`, no acceleration `iterations=500`. Two network calls a step, 2 + the guided rows.
@@ -46,6 +49,7 @@ class ALM(Method):
     iterations: int = 1
     off_last: float = 0.0
     eta: float = 0.0
+    imputation: bool = False
 
     def __post_init__(self) -> None:
         """Checks ranges."""
@@ -62,13 +66,13 @@ class ALM(Method):
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s by Eq. 1 and 2, or by Eq. 28 when eta > 0."""
         if at.observed is None:
-            return self._reverse(y_t, at)
+            return self._reverse(y_t, at, None)
         x_t = at.observed.x_t(0)
         observed = replace(at.observed, x_t=lambda _: x_t)
         if at.index < round(at.count * (1 - self.off_last)):
             for _ in range(self.iterations):
                 y_t = y_t + self.delta(y_t, at, observed)
-        return self._reverse(y_t, at) + self._pull(at) * (1 - observed.mask) * (x_t - y_t)
+        return self._reverse(y_t, at, observed) + self._pull(at) * (1 - observed.mask) * (x_t - y_t)
 
     def delta(self, y_t: Tensor, at: Step, observed: Observed) -> Tensor:
         """Returns one ΔY of Eq. 9: M ⊙ ( λ1 (ε(Y) − ε(E)) − λ2 ε(E) ), with λ_i = w_i/N, unguided."""
@@ -84,8 +88,10 @@ class ALM(Method):
         of_y, of_e = at.predict(y_t, e_t)
         return observed.mask * (lambda1 * (of_y.eps - of_e.eps) - lambda2 * of_e.eps)
 
-    def _reverse(self, y_t: Tensor, at: Step) -> Tensor:
+    def _reverse(self, y_t: Tensor, at: Step, observed: Observed | None) -> Tensor:
         prediction = at.predict_guided(y_t)
+        if self.imputation and observed:
+            prediction = imputed(prediction, y_t, at.t, observed)
         return ancestral(prediction, at.t, at.s, at.noise(0), self.eta) if self.eta else ddim(prediction, at.s)
 
     def _pull(self, at: Step) -> float:

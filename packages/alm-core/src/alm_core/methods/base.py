@@ -14,7 +14,7 @@ from torch import Tensor
 from alm_core.prior import Prediction
 from alm_core.schedule import Level
 
-__all__ = ["Method", "Observed", "Step", "blend"]
+__all__ = ["Method", "Observed", "Step", "blend", "clean", "imputed"]
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,18 @@ class Method(ABC):
 def blend(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     """E = X (1 − M) + Y M."""
     return x + mask * (y - x)
+
+
+def clean(observed: Observed) -> Tensor:
+    """X_0. Raises ValueError where it is not known yet."""
+    if observed.x_0 is None:
+        raise ValueError(
+            "this method needs the clean observed part, which windows in lockstep do not have yet; "
+            "run extend with lockstep=False, or use another method"
+        )
+    return observed.x_0
+
+
+def imputed(prediction: Prediction, y_t: Tensor, t: Level, observed: Observed) -> Prediction:
+    """The prediction with X_0 in the place of x̂_0 where it is given (Tevet et al. 2023); ε̂ follows from it."""
+    return Prediction.from_x0(y_t, t, blend(clean(observed), prediction.x0, observed.mask))

@@ -1,6 +1,7 @@
 """Biovision Hierarchy (BVH): a skeleton with offsets and channels, then a line of numbers a frame.
 
-Channels keep their order, numbers their values. A rotation of channels Z, Y, X is Rz·Ry·Rx: the first named is outermost.
+Channels keep their order, numbers their values. A rotation of channels Z, Y, X is Rz·Ry·Rx: the first named is the
+outermost.
 """
 
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def parse_bvh(text: str) -> Bvh:
 def write_bvh(bvh: Bvh) -> str:
     """The file's text: the numbers are the shortest that give the same float64 back."""
     head = bvh.hierarchy or _hierarchy_text(bvh.nodes)
-    rows = [" ".join(format(value, ".17g") if value != round(value, 6) else f"{value:.6f}" for value in row) for row in bvh.values.tolist()]
+    rows = [" ".join(map(repr, row)) for row in bvh.values.tolist()]
     return f"{head.rstrip()}\nMOTION\nFrames: {len(rows)}\nFrame Time: {bvh.frame_time!r}\n" + "\n".join(rows) + "\n"
 
 

@@ -5,7 +5,9 @@ modulated by the condition (adaptive group normalisation, out · (1 + scale) + s
 three times, so that lengths are padded with zeros to `frames`, or to a multiple of 8 where that is None.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -100,12 +102,14 @@ class _Temporal(nn.Module):
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         c = self.time_mlp(embedding)
         states = []
-        for one, two, attend, down in self.downs:  # type: ignore[misc]
+        for level in self.downs:
+            one, two, attend, down = cast(Iterable[nn.Module], level)
             x = attend(two(one(x, c), c))
             states.append(x)
             x = down(x)
         x = self.mid_block2(self.mid_attn(self.mid_block1(x, c)), c)
-        for one, two, attend, up in self.ups:  # type: ignore[misc]
+        for level in self.ups:
+            one, two, attend, up = cast(Iterable[nn.Module], level)
             x = torch.cat([x, states.pop()], 1)
             x = up(attend(two(one(x, c), c)))
         out: Tensor = self.final_conv(x)

@@ -1,0 +1,262 @@
+"""From what files hold to a `Clip`, and back: BVH, joints, HumanML3D's features, AMASS's poses.
+
+A frame that came from a file of the same kind goes back as its own numbers; the others are worked out.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from alm_motion.clip import Clip
+from alm_motion.features import FPS, absolute, extract, joints_of, relative
+from alm_motion.formats.bvh import Bvh, Node
+from alm_motion.formats.npz import Features, Joints, Poses, timeless
+from alm_motion.mapping import Joints as Mapping
+from alm_motion.mapping import guess, weights
+from alm_motion.retarget import Fitted, resampled
+from alm_motion.skeleton import LEGS, PARENTS, SMPL22, Array, Skeleton
+from alm_motion.smpl import Kind, SmplPoses, rest_joints, to_poses, to_y_up, to_z_up
+
+__all__ = ["bvh_of", "clip_of", "clip_of_joints", "features_file", "joints_file", "joints_of_clip", "poses_file"]
+
+LEG, TALL = 0.8, 1.7
+"""A usual leg and a usual body, in metres."""
+KINDS: dict[int, Kind] = {156: "smplh", 165: "smplx", 72: "smpl", 66: "smplh"}
+FINGERS = [f"{finger}{n}" for finger in ("index", "middle", "pinky", "ring", "thumb") for n in (1, 2, 3)]
+HANDS: dict[Kind, tuple[str, ...]] = {
+    "smpl": ("left_hand", "right_hand"),
+    "smplh": tuple(f"{side}_{finger}" for side in ("left", "right") for finger in FINGERS),
+    "smplx": (
+        "jaw",
+        "left_eye",
+        "right_eye",
+        *(f"{side}_{finger}" for side in ("left", "right") for finger in FINGERS),
+    ),
+}
+SEGMENT = 0.03
+"""Metres of the bones that the default body does not know: fingers."""
+
+
+def joints_of_clip(clip: Clip, mapping: Mapping | None = None) -> Array:
+    """The 22 joints (F, 22, 3) of a clip, in metres. Raises ValueError where its skeleton is not known."""
+    mapped = weights(clip.skeleton, mapping or guess(clip.skeleton))
+    return np.asarray(np.einsum("mj,fjc->fmc", mapped, clip.positions()))
+
+
+def clip_of(source: Bvh | Joints | Features | Poses, *, fps: float | None = None, unit: float | None = None) -> Clip:
+    """The clip of what a file holds. `fps` is for files that do not say; `unit` is how many metres a BVH's unit is."""
+    if isinstance(source, Bvh):
+        return _of_bvh(source, fps, unit)
+    if isinstance(source, Features):
+        values = torch.from_numpy(np.asarray(source.features, float))
+        joints = joints_of(values if source.absolute else absolute(values)).numpy()
+        return _marked(clip_of_joints(joints, FPS), source)
+    rate = fps or source.fps
+    if rate is None:
+        raise ValueError("the file does not say how many frames a second it has: give --fps (fps=)")
+    if isinstance(source, Joints):
+        return _marked(clip_of_joints(np.asarray(source.joints, float), rate), source)
+    return _marked(_of_poses(source, rate), source)
+
+
+def clip_of_joints(joints: Array, fps: float) -> Clip:
+    """A clip of SMPL's 22 joints at rest in a T, with bones as long as those of joints (F, 22, 3) on average.
+
+    Turns are those of `smpl.to_poses`; the bones that leave pelvis and chest lie where they do on average.
+    """
+    rotations = to_poses(joints).rotations()[:, :22]
+    _, turned = SMPL22.forward(rotations, np.zeros((len(joints), 22, 3)))
+    offsets = np.zeros((22, 3))
+    for joint, parent in enumerate(PARENTS[1:], 1):
+        bones = joints[:, joint] - joints[:, parent]
+        mean = np.einsum("fji,fj->fi", turned[:, parent], bones).mean(0)
+        offsets[joint] = mean * np.linalg.norm(bones, axis=1).mean() / max(float(np.linalg.norm(mean)), 1e-9)
+    translations = np.tile(offsets, (len(joints), 1, 1))
+    translations[:, 0] = joints[:, 0]
+    return Clip(Skeleton(SMPL22.names, PARENTS, offsets), rotations, translations, fps)
+
+
+def bvh_of(clip: Clip) -> Bvh:
+    """The clip as a BVH: the file it came from with other frames, else a new one in centimetres."""
+    source = clip.source if isinstance(clip.source, Bvh) else None
+    unit = clip.unit if source else 0.01
+    rotations, translations = clip.rotations, clip.translations / unit
+    if source is None:
+        rotations, translations, source = _as_nodes(clip, unit)
+    values = np.empty((len(clip), source.values.shape[1]))
+    kept = clip.rows >= 0 if clip.source is source else np.zeros(len(clip), bool)
+    values[kept] = source.values[clip.rows[kept]]
+    near = source.values[0] if len(source.values) else np.zeros(values.shape[1])
+    for start, stop in _stretches(~kept):
+        before = values[start - 1] if start else near
+        part = source.channel_values(rotations[start:stop], translations[start:stop], before)
+        values[start:stop] = part
+    return replace(source, values=values, frame_time=source.frame_time if clip.source is source else 1 / clip.fps)
+
+
+def joints_file(clip: Clip) -> Joints:
+    """The 22 joints at the clip's rate."""
+    joints = joints_of_clip(clip)
+    source = clip.source if isinstance(clip.source, Joints) else Joints(joints)
+    kept = clip.rows >= 0 if source is clip.source else np.zeros(len(clip), bool)
+    joints[kept] = source.joints[clip.rows[kept]]
+    return Joints(joints.astype(source.joints.dtype), clip.fps, _further(source, clip))
+
+
+def features_file(clip: Clip, *, with_absolute: bool = False) -> Features:
+    """HumanML3D's features at 20 frames a second: of its own frames as they came, of the last as if it went on."""
+    own = joints_of_clip(clip)
+    times = np.arange(len(own)) / clip.fps
+    at = np.arange(0, times[-1] + 1e-9, 1 / FPS)
+    if len(at) < 2:
+        raise ValueError(f"features want a tenth of a second of motion or more, got {clip.seconds:.2f} s")
+    joints = Fitted.of(own).forth(resampled(own, times, at))
+    values = extract(torch.from_numpy(np.concatenate([joints, 2 * joints[-1:] - joints[-2:-1]])))
+    source = clip.source if isinstance(clip.source, Features) else None
+    absolute_root = source.absolute if source else with_absolute
+    found = (values if absolute_root else relative(values)).numpy()
+    if source:
+        kept = clip.rows >= 0
+        found[kept] = source.features[clip.rows[kept]]
+        found = found.astype(source.features.dtype)
+    return Features(found, absolute_root, _further(source, clip) if source else {})
+
+
+def poses_file(clip: Clip) -> Poses:
+    """AMASS's poses, Z up: those of the file that the clip came from with other frames, else SMPL-H's of its joints."""
+    source = clip.source
+    if not isinstance(source, Poses):
+        found = to_z_up(to_poses(joints_of_clip(clip)))
+        return Poses(found.poses, found.trans, found.betas, "neutral", clip.fps)
+    kind = KINDS[source.poses.shape[1]]
+    turns = Rotation.from_matrix(clip.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(len(clip), -1)
+    betas = np.zeros(10)
+    made = to_z_up(SmplPoses(_padded(turns, kind), clip.translations[:, 0] - rest_joints(kind)[0], betas, kind))
+    poses, trans = made.poses[:, : source.poses.shape[1]].copy(), made.trans.copy()
+    kept = clip.rows >= 0
+    poses[kept], trans[kept] = source.poses[clip.rows[kept]], source.trans[clip.rows[kept]]
+    arrays = poses.astype(source.poses.dtype), trans.astype(source.trans.dtype)
+    return replace(source, poses=arrays[0], trans=arrays[1], fps=clip.fps, further=_further(source, clip))
+
+
+def _of_bvh(bvh: Bvh, fps: float | None, unit: float | None) -> Clip:
+    rotations, translations = bvh.local()
+    offsets = np.array([node.offset for node in bvh.nodes])
+    skeleton = Skeleton(tuple(node.name for node in bvh.nodes), tuple(node.parent for node in bvh.nodes), offsets)
+    unit = unit or _unit(skeleton)
+    skeleton = replace(skeleton, offsets=offsets * unit)
+    rows = np.arange(len(bvh.values))
+    rate = fps or 1 / bvh.frame_time
+    return Clip(
+        skeleton, rotations, translations * unit, rate, unit, replace(bvh, frame_time=1 / rate) if fps else bvh, rows
+    )
+
+
+def _unit(skeleton: Skeleton) -> float:
+    """How many metres the file's unit is: the power of ten that makes a leg, or else the whole, as long as such are."""
+    at_rest = skeleton.forward(np.tile(np.eye(3), (1, len(skeleton.names), 1, 1)), skeleton.offsets[None])[0][0]
+    size, wanted = float(np.ptp(at_rest, axis=0).max()), TALL
+    try:
+        hip, knee, ankle, _ = weights(skeleton, guess(skeleton))[list(LEGS[0])] @ at_rest
+        size, wanted = float(np.linalg.norm(hip - knee) + np.linalg.norm(knee - ankle)), LEG
+    except ValueError:  # a skeleton that wants a mapping
+        pass
+    return float(10.0 ** -round(np.log10(max(size, 1e-9) / wanted)))
+
+
+def _of_poses(source: Poses, fps: float) -> Clip:
+    kind = KINDS[source.poses.shape[1]]
+    betas = np.zeros(10)
+    turned = to_y_up(
+        SmplPoses(_padded(np.asarray(source.poses, float), kind), np.asarray(source.trans, float), betas, kind)
+    )
+    names, parents = list(SMPL22.names), list(PARENTS)
+    for name in HANDS[kind] if source.poses.shape[1] != 66 else ():
+        side = name.split("_")[0]
+        wrist = 15 if name == "jaw" or name.endswith("eye") else 20 if side == "left" else 21
+        chained = name[-1] in "23"
+        parents.append(len(names) - 1 if chained else wrist)
+        names.append(name)
+    rest = rest_joints(kind)
+    offsets = np.array([[SEGMENT if name.startswith("left") else -SEGMENT, 0, 0] for name in names])
+    offsets[:22] = rest - np.concatenate([np.zeros((1, 3)), rest[list(PARENTS[1:])]])
+    translations = np.tile(offsets, (len(turned.poses), 1, 1))
+    translations[:, 0] += turned.trans
+    rotations = turned.rotations()[:, : len(names)]
+    return Clip(Skeleton(tuple(names), tuple(parents), offsets), rotations, translations, fps)
+
+
+def _padded(poses: Array, kind: Kind) -> Array:
+    """All joints' turns of those of the first."""
+    count = 3 * (22 + len(HANDS[kind]))
+    return np.concatenate([poses, np.zeros((len(poses), count - poses.shape[1]))], 1)
+
+
+def _marked(clip: Clip, source: Joints | Features | Poses) -> Clip:
+    return replace(clip, source=source, rows=np.arange(len(clip)))
+
+
+def _further(source: Joints | Features | Poses, clip: Clip) -> Any:
+    """The file's further keys: those with a row a frame go where frames were made."""
+    same = len(clip.rows) and bool((clip.rows == np.arange(len(clip))).all())
+    return source.further if same else timeless(source.further, _frames(source))
+
+
+def _frames(source: Joints | Features | Poses) -> int:
+    array: NDArray[Any] = (
+        source.joints
+        if isinstance(source, Joints)
+        else source.features
+        if isinstance(source, Features)
+        else source.poses
+    )
+    return len(array)
+
+
+def _as_nodes(clip: Clip, unit: float) -> tuple[Array, Array, Bvh]:
+    """Turns and shifts of nodes in depth-first order, as BVH has them, with an end site at each leaf; and the nodes."""
+    skeleton = clip.skeleton
+    nodes: list[Node] = []
+    order: list[int] = []
+
+    def put(joint: int, parent: int) -> None:
+        x, y, z = (float(v) for v in skeleton.offsets[joint] / unit)
+        turns = ("Zrotation", "Xrotation", "Yrotation")
+        moves = ("Xposition", "Yposition", "Zposition") if parent < 0 else ()
+        nodes.append(Node(skeleton.names[joint], parent, (x, y, z), (*moves, *turns)))
+        order.append(joint)
+        here = len(nodes) - 1
+        children = [child for child, above in enumerate(skeleton.parents) if above == joint]
+        for child in children:
+            put(child, here)
+        if not children:
+            nodes.append(Node(skeleton.names[joint] + "_end", here, (0.0, round(0.05 / unit, 6), 0.0), (), True))
+            order.append(-1)
+
+    for joint, parent in enumerate(skeleton.parents):
+        if parent < 0:
+            put(joint, -1)
+    width = sum(len(node.channels) for node in nodes)
+    bvh = Bvh(tuple(nodes), np.empty((0, width)), 1 / clip.fps)
+    picked = np.array(order)
+    rotations, translations = clip.rotations[:, picked], clip.translations[:, picked] / unit
+    rotations[:, picked < 0] = np.eye(3)
+    return rotations, translations, bvh
+
+
+def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+WRITERS: dict[str, Callable[[Clip], Joints | Features | Poses]] = {
+    "joints": joints_file,
+    "features": features_file,
+    "poses": poses_file,
+}
+"""How a clip becomes an NPZ of each kind."""

@@ -1,0 +1,158 @@
+"""One prior for both families of networks: a network that predicts x_0, its guidance, schedule and normalisation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from alm_core import ALM, Conditions, Inversion, Level, Prediction, Prior, Schedule
+from alm_core.guidance import ClassifierFree, Condition, Embedding, Network, Unguided, known_conditions
+from alm_core.schedule import cosine
+from torch import Tensor, nn
+
+from alm_motion.features import absolute, relative
+from alm_motion.priors.base import Defaults
+
+__all__ = ["Codec", "NetworkPrior", "Text", "TimeNetwork"]
+
+
+class Text(Protocol):
+    """Makes conditions."""
+
+    def __call__(self, prompt: str) -> Condition:
+        """See `MotionPrior.condition`."""
+
+
+@dataclass(frozen=True)
+class TimeNetwork:
+    """A torch module as a `Network`: x (rows, channels, F), a time and at most one tensor of conditions."""
+
+    module: nn.Module
+    dtype: torch.dtype
+
+    def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
+        """See `Network`."""
+        times = torch.full((len(x),), int(time), device=x.device)
+        out: Tensor = self.module(x.to(self.dtype), times, *embedding)
+        return out.to(x.dtype)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How features become the state: relative or not, normalised by mean and deviation (263), mixed by a matrix.
+
+    `mix` (263, 263) is GMD's random projection, applied to rows as its file has it, and `unmix` its inverse.
+    """
+
+    mean: Tensor
+    std: Tensor
+    absolute: bool = True
+    mix: Tensor | None = None
+    unmix: Tensor | None = None
+
+    def on(self, device: torch.device) -> "Codec":
+        """The same on a device."""
+        mix, unmix = (each if each is None else each.to(device) for each in (self.mix, self.unmix))
+        return replace(self, mean=self.mean.to(device), std=self.std.to(device), mix=mix, unmix=unmix)
+
+    def encode(self, features: Tensor) -> Tensor:
+        """(rows, F, 263) to (rows, 263, F)."""
+        own = features if self.absolute else relative(features)
+        x = (own.to(self.mean) - self.mean) / self.std
+        return (x if self.mix is None else x @ self.mix).transpose(1, 2).contiguous()
+
+    def decode(self, state: Tensor) -> Tensor:
+        """(rows, 263, F) to (rows, F, 263)."""
+        x = state.float().transpose(1, 2)
+        own = (x if self.unmix is None else x @ self.unmix) * self.std + self.mean
+        return own if self.absolute else absolute(own)
+
+    def mask(self, unknown: Tensor) -> Tensor:
+        """(rows, F, 263) to (rows, 263, F). A mixture is unknown where any channel is; so is a relative root's step."""
+        if self.mix is not None:
+            unknown = unknown.amax(-1, keepdim=True).expand(unknown.shape)
+        elif not self.absolute:
+            steps = torch.ones_like(unknown[..., :3])
+            steps[:, :-1] = torch.maximum(unknown[:, :-1, :3], unknown[:, 1:, :3])
+            unknown = torch.cat([steps, unknown[..., 3:]], -1)
+        return unknown.transpose(1, 2).contiguous()
+
+
+@dataclass(frozen=True)
+class NetworkPrior:
+    """A `MotionPrior` made of parts. The network predicts x_0; `alphas` are the cumulative α that it was trained with.
+
+    ε̂ is derived from x̂_0 in float32. `bound` clips x̂_0, as GMD does with 6 deviations.
+    """
+
+    network: Network
+    codec: Codec
+    text: Text
+    device: torch.device
+    frames: int
+    guidance: float = 1.0
+    anchored: bool = True
+    bound: float | None = None
+    alphas: tuple[float, ...] = field(default_factory=lambda: tuple(cosine()), repr=False)
+    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
+
+    @property
+    def absolute(self) -> bool:
+        """See `MotionPrior`."""
+        return self.codec.absolute
+
+    @property
+    def partial(self) -> bool:
+        """See `MotionPrior`."""
+        return self.codec.mix is None
+
+    @property
+    def guided_rows(self) -> int:
+        """See `Prior`."""
+        return 1 if self.guidance == 1 else 2
+
+    def given(self, x_0: Tensor, mask: Tensor) -> Prior:
+        """See `MotionPrior`."""
+        return self
+
+    def schedule(self, steps: int) -> Schedule:
+        """See `MotionPrior`: evenly from the last training index on; at most as many as it was trained with."""
+        return Schedule.trailing(self.alphas, min(steps, len(self.alphas)))
+
+    def encode(self, features: Tensor) -> Tensor:
+        """See `MotionPrior`."""
+        return self.codec.encode(features.to(self.device))
+
+    def decode(self, state: Tensor) -> Tensor:
+        """See `MotionPrior`."""
+        return self.codec.decode(state)
+
+    def mask_to_state(self, unknown: Tensor) -> Tensor:
+        """See `MotionPrior`."""
+        return self.codec.mask(unknown.to(self.device))
+
+    def condition(self, prompt: str) -> Condition:
+        """See `MotionPrior`."""
+        return self.text(prompt)
+
+    def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """See `Prior`."""
+        return self._evaluate(Unguided(self.network), x_t, level, conditions)
+
+    def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """See `Prior`."""
+        plain = self.guidance == 1
+        return self._evaluate(
+            Unguided(self.network) if plain else ClassifierFree(self.network, self.guidance), x_t, level, conditions
+        )
+
+    def _evaluate(
+        self,
+        evaluate: Callable[..., Tensor],
+        x_t: Tensor,
+        level: Level,
+        conditions: Conditions,
+    ) -> Prediction:
+        rows = [self.text("")] * len(x_t) if conditions is None else known_conditions(conditions, len(x_t))
+        x0 = evaluate(x_t, level.t, rows)
+        return Prediction.from_x0(x_t, level, x0 if self.bound is None else x0.clamp(-self.bound, self.bound))

@@ -1,0 +1,116 @@
+"""Checkpoints of the 1-D U-Net: the one that comes along, those of `alm-motion train`, and GMD's and CondMDI's `.pt`.
+
+A folder of ours has `config.json` and `model.safetensors`. A published checkpoint lies beside its `args.json` and the
+mean and deviation of its features: `Mean_abs_3d.npy` and `Std_abs_3d.npy` of the authors' `dataset/HumanML3D_abs`,
+and for those trained on mixed features `rand_proj.npy` and `inv_rand_proj.npy`.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from alm_core.placement import Options
+
+from alm_motion.features import CHANNELS
+from alm_motion.priors.files import array_beside, json_beside, load_keys, read_checkpoint, read_json
+from alm_motion.priors.network import Codec, NetworkPrior, TimeNetwork
+from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
+from alm_motion.priors.text import CLIP, ActionText, NoText, Sentences
+
+__all__ = ["load_folder", "load_published"]
+
+FRAMES = 200
+"""The most that the networks of `alm-motion train` have seen."""
+PUBLISHED_FRAMES, CLIP_RANGE, GUIDANCE = 196, 6.0, 2.5
+
+
+def load_folder(folder: Path, options: Options) -> NetworkPrior:
+    """The prior of a folder that `alm-motion train` wrote. Raises FileNotFoundError, ValueError."""
+    from safetensors.torch import load_file
+
+    config = read_json(folder / "config.json")
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise FileNotFoundError(f"{folder} has a config.json and no model.safetensors: fetch or train the model again")
+    try:
+        network = UNet1d(_shape(config["network"]))
+        mean, std = (torch.tensor(config[key], dtype=torch.float32) for key in ("mean", "std"))
+        actions = [str(action) for action in config["actions"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'config.json'} is not that of a model of alm-motion: {error}") from None
+    load_keys(network, load_file(weights), weights)
+    return _prior(
+        network,
+        Codec(mean, std),
+        ActionText(tuple(actions), options.device),
+        options,
+        frames=FRAMES,
+        guidance=1.0,
+        anchored=False,
+    )
+
+
+def load_published(checkpoint: Path, options: Options, *, text_encoder: str | Path | None = None) -> NetworkPrior:
+    """The prior of GMD's or CondMDI's .pt; `model_avg` where it has one. Raises FileNotFoundError, ValueError."""
+    arguments = json_beside(checkpoint)
+    _check(arguments, checkpoint)
+    reads_text = not arguments.get("unconstrained", False)
+    config = UNet1dConfig(
+        width=int(arguments.get("latent_dim", 512)),
+        multipliers=tuple(float(m) for m in arguments.get("dim_mults", (2, 2, 2, 2))),
+        adaptive=bool(arguments.get("unet_adagn", True)),
+        text=512 if reads_text else 0,
+        keyframes=bool(arguments.get("keyframe_conditioned", False)),
+    )
+    network = UNet1d(config)
+    load_keys(network, read_checkpoint(checkpoint, ("model_avg", "model")), checkpoint)
+    absolute = bool(arguments.get("abs_3d", True))
+    kind = ("Mean_abs_3d.npy", "Std_abs_3d.npy") if absolute else ("Mean.npy", "Std.npy")
+    mean, std = (array_beside(checkpoint, [name], (CHANNELS,)) for name in kind)
+    mix = unmix = None
+    if arguments.get("use_random_proj", False):
+        mix, unmix = (
+            array_beside(checkpoint, [name], (CHANNELS, CHANNELS)) for name in ("rand_proj.npy", "inv_rand_proj.npy")
+        )
+    return _prior(
+        network,
+        Codec(mean, std, absolute, mix, unmix),
+        Sentences(str(text_encoder or CLIP), options.device) if reads_text else NoText(),
+        options,
+        frames=PUBLISHED_FRAMES,
+        guidance=GUIDANCE if reads_text else 1.0,
+        anchored=True,
+        bound=CLIP_RANGE,
+    )
+
+
+def _prior(network: UNet1d, codec: Codec, text: Any, options: Options, *, guidance: float, **rest: Any) -> NetworkPrior:
+    dtype = options.narrow(torch.float32)
+    network = network.to(options.device, dtype).requires_grad_(False).eval()
+    return NetworkPrior(
+        network=TimeNetwork(network, dtype),
+        codec=codec.on(options.device),
+        text=text,
+        device=options.device,
+        guidance=options.scale(guidance),
+        **rest,
+    )
+
+
+def _shape(values: dict[str, Any]) -> UNet1dConfig:
+    known = {field.name for field in fields(UNet1dConfig)}
+    if unknown := set(values) - known:
+        raise KeyError(f"unknown keys {', '.join(sorted(unknown))}")
+    return UNet1dConfig(**{**values, "multipliers": tuple(values["multipliers"])})
+
+
+def _check(arguments: dict[str, Any], checkpoint: Path) -> None:
+    """Raises ValueError for what the public code trains, too, and no prior of full motions is."""
+    if arguments.get("arch", "unet") != "unet":
+        raise ValueError(f"{checkpoint} has the architecture {arguments['arch']!r}: the U-Net ('unet') is wanted here")
+    for key in ("traj_only", "xz_only", "drop_redundant"):
+        if arguments.get(key):
+            raise ValueError(f"{checkpoint} is of {key}: a model of full motions with 263 features is wanted")
+    if arguments.get("dataset", "humanml") != "humanml":
+        raise ValueError(f"{checkpoint} was trained on {arguments['dataset']}: HumanML3D's features are wanted")
