@@ -24,12 +24,15 @@ SIZES = {"movement_encoder": (259, 6, 5), "motion_encoder": (5, 4, 7), "text_enc
 
 
 def formula(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Each value is a sine of its place, with a phase from its key: matrices about N(0, 1/fan-in) in size."""
+    """Each value is a sine of its place, with a phase from its key: matrices of size 1/fan-in, norms' scales near 1."""
     found = {}
     for key, shape in shapes.items():
         index = torch.arange(torch.Size(shape).numel(), dtype=torch.float64)
         wave = torch.sin(index * 12.9898 + zlib.crc32(key.encode()) % 10007).reshape(shape)
-        found[key] = (wave * (2 / wave[0].numel()) ** 0.5 if len(shape) > 1 else 0.3 * wave).float()
+        if len(shape) > 1:
+            found[key] = (wave * (2 / wave[0].numel()) ** 0.5).float()
+        else:
+            found[key] = (0.3 * wave + (1 if key.endswith("weight") else 0)).float()
     return found
 
 

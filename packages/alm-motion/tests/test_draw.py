@@ -118,7 +118,7 @@ def test_the_left_side_is_lighter_than_the_right() -> None:
     assert mine > other + 40
     bare = body(next(draw(standing(1), PARENTS, fps=20, azimuth=0)))
     mine, other = (half[coloured(half, GIVEN)].mean() for half in (bare[:, 340:], bare[:, :300]))
-    assert mine == pytest.approx(other, abs=1)
+    assert mine == pytest.approx(other, abs=4)
 
 
 @pytest.mark.parametrize("names", ["root lfemur rfemur", "Hips LeftUpLeg RightUpLeg", "a:root a:leg_L a:leg_R"])
@@ -161,8 +161,8 @@ def test_the_standing_camera_sees_all_of_the_way_and_the_following_one_keeps_the
     still = [columns(coloured(body(p), GIVEN)) for p in draw(joints, PARENTS, fps=5, names=NAMES, every=5)]
     middles = np.array(still).mean(1)
     assert (np.diff(middles) * np.sign(middles[-1] - middles[0]) > 20).all()
-    assert min(left for left, _ in still) > 5
-    assert max(right for _, right in still) < 635
+    assert min(left for left, _ in still) > 2
+    assert max(right for _, right in still) < 637
     followed = [coloured(body(p), GIVEN) for p in draw(joints, PARENTS, fps=5, names=NAMES, every=5, follow=True)]
     assert np.ptp([np.mean(columns(mask)) for mask in followed[1:-1]]) < 12
     assert followed[2].sum() > 1.5 * coloured(body(next(draw(joints, PARENTS, fps=5, names=NAMES))), GIVEN).sum()
@@ -191,7 +191,7 @@ def test_a_strip_compares_rows_with_labels() -> None:
     joints = np.stack([standing(10), standing(10, (0, 1, 0))])
     made = np.stack([np.zeros(10, bool), np.ones(10, bool)])
     one = strip(joints[0], PARENTS, made[0], fps=20, count=3)
-    two = strip(joints, PARENTS, made, fps=20, count=3, labels=("real", "made"))
+    two = strip(joints, PARENTS, made, fps=20, count=3, labels=("real", "reconstruction"))
     assert two.shape[0] == one.shape[0] + 190 + 16
     assert two.shape[1] > one.shape[1] + 10
     assert not coloured(two[:200], MADE).any()
@@ -199,7 +199,15 @@ def test_a_strip_compares_rows_with_labels() -> None:
     assert coloured(two[230:], MADE).any()
     written = two[:, : two.shape[1] - one.shape[1]].max(-1) < 120
     assert written[:206].any()
-    assert written[206:412].any()
+    assert columns(written[206:412])[1] > columns(written[:206])[1] + 40
+
+
+def test_a_strip_shows_how_high_a_jump_is_above_a_ground_that_stays() -> None:
+    picture = strip(standing(3, (0, 0.6, 0)), PARENTS, fps=20, names=NAMES, count=3, pose=(80, 160))[: 8 + 150]
+    figures = [coloured(picture[:, 8 + 80 * n : 88 + 80 * n], GIVEN).any(1) for n in range(3)]
+    tops, feet = (np.array([np.flatnonzero(figure)[end] for figure in figures]) for end in (0, -1))
+    assert (np.diff(tops) < -15).all()
+    np.testing.assert_allclose(np.diff(feet), np.diff(tops), atol=2)
 
 
 @pytest.mark.parametrize(

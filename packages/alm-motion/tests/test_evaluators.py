@@ -186,7 +186,7 @@ def test_a_pickle_that_would_run_code_is_refused(
     folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (folder / name).write_bytes(pickle.dumps([Harmful()]))
+    (folder / name).write_bytes(pickle.dumps([Harmful()], protocol=2))
     with pytest.raises(ValueError, match=name):
         load_evaluator(folder)
     assert not (tmp_path / "harm").exists()

@@ -53,6 +53,16 @@ class Prediction:
         return Prediction(level.a * x_t - level.s * v, level.s * x_t + level.a * v)
 
     @staticmethod
+    def from_blend(x_t: Tensor, level: Level, out: Tensor, spread: float) -> "Prediction":
+        """For a diffusion and a network that corrects more the noisier it is: x̂_0 = c x_t/a + √(1 − c) out.
+
+        c = τ²/(τ² + (s/a)²) with τ the `spread`: an x_0-network where there is more noise than that, a correction of
+        x_t where there is less, so that errors shrink with the noise (after Karras et al. 2022, whose τ is σ_data).
+        """
+        c = spread**2 / (spread**2 + (level.s / level.a) ** 2)
+        return Prediction.from_x0(x_t, level, c / level.a * x_t + math.sqrt(1 - c) * out)
+
+    @staticmethod
     def from_velocity(x_t: Tensor, level: Level, v: Tensor) -> "Prediction":
         """For a rectified flow and v = ε − x_0 (ALM Eq. 24 and 25): x̂_0 = x_t − t v, ε̂ = x_t + (1 − t) v."""
         return Prediction(x_t - level.s * v, x_t + level.a * v)

@@ -19,6 +19,7 @@ from alm_motion.formats.npz import Features, Joints, Poses, timeless
 from alm_motion.mapping import Joints as Mapping
 from alm_motion.mapping import guess, weights
 from alm_motion.retarget import Fitted, resampled
+from alm_motion.seams import runs
 from alm_motion.skeleton import LEGS, PARENTS, SMPL22, Array, Skeleton
 from alm_motion.smpl import Kind, SmplPoses, rest_joints, to_poses, to_y_up, to_z_up
 
@@ -92,7 +93,7 @@ def bvh_of(clip: Clip) -> Bvh:
     kept = clip.rows >= 0 if clip.source is source else np.zeros(len(clip), bool)
     values[kept] = source.values[clip.rows[kept]]
     near = source.values[0] if len(source.values) else np.zeros(values.shape[1])
-    for start, stop in _stretches(~kept):
+    for start, stop in runs(~kept):
         before = values[start - 1] if start else near
         part = source.channel_values(rotations[start:stop], translations[start:stop], before)
         values[start:stop] = part
@@ -247,11 +248,6 @@ def _as_nodes(clip: Clip, unit: float) -> tuple[Array, Array, Bvh]:
     rotations, translations = clip.rotations[:, picked], clip.translations[:, picked] / unit
     rotations[:, picked < 0] = np.eye(3)
     return rotations, translations, bvh
-
-
-def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 WRITERS: dict[str, Callable[[Clip], Joints | Features | Poses]] = {

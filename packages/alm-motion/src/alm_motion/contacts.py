@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from alm_motion.clip import Clip
 from alm_motion.ik import solve
-from alm_motion.restore import runs
+from alm_motion.seams import runs
 from alm_motion.skeleton import LEGS, Array
 
 __all__ = ["pinned", "standing"]

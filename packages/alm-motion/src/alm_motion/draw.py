@@ -31,6 +31,8 @@ OVER = 2
 """How many times its size a picture is drawn."""
 LIMB, HEAD = 0.024, 0.085
 """Half the thickness of a limb, and the radius of a head, in lengths of the longest way through the skeleton."""
+MARGIN = 2 * HEAD
+"""What is left free about the joints: a head needs most of it."""
 BAND, GAP = 34, 8
 """Pixels at the bottom of a film for what is written there, and between things."""
 
@@ -64,8 +66,7 @@ def draw(
     seen = (np.concatenate([joints, body.on_ground(joints)], 1) - anchors[:, None]).reshape(-1, 3)
     width, height = (OVER * side for side in size)
     box = (0, 0, width, height - OVER * BAND)
-    margin = body.reach * 0.12
-    camera = Camera.framing(seen, box, azimuth=azimuth, elevation=elevation, height=height, margin=margin)
+    camera = Camera.framing(seen, box, azimuth=azimuth, elevation=elevation, height=height, margin=body.reach * MARGIN)
     return _film(joints, made, body, camera, anchors, (width, height), fps, every)
 
 
@@ -95,12 +96,12 @@ def strip(
         )
     bodies = [_Body.of(row, parents, names) for row in rows]
     chosen = np.linspace(0, rows.shape[1] - 1, count).round().astype(int)
-    poses = rows[:, chosen] - rows[:, chosen][:, :, bodies[0].root, None] * [1, 1, 1]
+    poses = rows[:, chosen] - rows[:, chosen][:, :, bodies[0].root, None] * [1, 0, 1]
     seen = np.concatenate([poses, [body.on_ground(row) for body, row in zip(bodies, poses, strict=True)]]).reshape(
         -1, 3
     )
     wide, high = (OVER * side for side in pose)
-    margin = bodies[0].reach * 0.1
+    margin = max(body.reach for body in bodies) * MARGIN
     camera = Camera.framing(seen, (0, 0, wide, high), azimuth=azimuth, elevation=elevation, height=high, margin=margin)
     gap, font = OVER * GAP, _font(13)
     left = gap + round(max((font.getlength(label) + gap for label in labels), default=0))

@@ -34,6 +34,7 @@ __all__ = [
     "joints_of",
     "observed_channels",
     "placed",
+    "placed_joints",
     "relative",
     "rotations_of",
 ]
@@ -129,6 +130,12 @@ def placed(features: Tensor, yaw: Tensor, ground: Tensor) -> Tensor:
     flat[..., ::2] = features[..., GROUND] - ground[..., None, :]
     moved = _turned(flat, yaw[..., None].expand(features.shape[:-1]))[..., ::2]
     return torch.cat([features[..., YAW] - yaw[..., None, None], moved, features[..., 3:]], -1)
+
+
+def placed_joints(joints: Tensor, yaw: Tensor, ground: Tensor) -> Tensor:
+    """Joints (F, 22, 3) seen from a place, as `placed` sees features."""
+    x, z = ground.unbind(-1)
+    return _turned(joints - torch.stack([x, torch.zeros_like(x), z], -1), yaw.expand(joints.shape[:-1]))
 
 
 def observed_channels(given: Tensor) -> Tensor:

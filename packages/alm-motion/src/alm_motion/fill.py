@@ -15,8 +15,9 @@ from alm_core.sample import suited_reference
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alm_motion.features import extract, facing, joints_of, observed_channels, placed
+from alm_motion.features import FPS, extract, facing, joints_of, observed_channels, placed, placed_joints
 from alm_motion.options import OnStep, Options
+from alm_motion.seams import met
 from alm_motion.skeleton import SMPL22, Array
 
 __all__ = ["Bools", "Filled", "bridged", "fill", "whole"]
@@ -44,8 +45,8 @@ def fill(joints: Array, given: Bools, options: Options, on_step: OnStep, *, key:
     """Whole motions of joints (rows, F, 22, 3) of which `given` (rows, F, 22) are known; the rest may hold anything.
 
     Row n draws its noise from the options' seed + n; `key` tells the noise of one stretch of a long motion from
-    another's. The result is all the model's: what was given comes back as the model took it. Raises ValueError for more
-    frames than the prior makes at once.
+    another's. What was given stays, and what was made is led to meet it. Raises ValueError for more frames than the
+    prior makes at once.
     """
     prior, (rows, frames) = options.prior, joints.shape[:2]
     if not 2 <= frames <= prior.frames:
@@ -81,7 +82,9 @@ def fill(joints: Array, given: Bools, options: Options, on_step: OnStep, *, key:
     )
     decoded = prior.decode(y).cpu()
     made = [each.back(one, absolute=prior.absolute) for each, one in zip(seen, decoded, strict=True)]
-    return Filled(joints_of(torch.stack(made)).double().numpy(), counted.rows / rows, counted.calls)
+    whole = joints_of(torch.stack(made)).double().numpy()
+    met_all = [met(*each, FPS) for each in zip(whole, joints, given, strict=True)]
+    return Filled(np.stack(met_all), counted.rows / rows, counted.calls)
 
 
 def bridged(joints: Array, given: Bools) -> Array:
@@ -112,12 +115,13 @@ class _Seen:
     def of(joints: Array, given: Bools, anchored: bool) -> "_Seen":
         """Of joints (F, 22, 3), all known or guessed."""
         rough = torch.from_numpy(joints).float()
-        yaw, ground = _place(rough, given, anchored)
+        facings = facing(rough)
+        yaw, ground = _place(rough, facings, given, anchored)
+        # Joints are moved, and then looked at: HumanML3D's rotations are not the same from everywhere.
+        rough, facings = placed_joints(rough, yaw, ground), facings - yaw
         # One frame more is put after the last, as far on as the last step went: velocities want it.
         longer = torch.cat([rough, 2 * rough[-1:] - rough[-2:-1]])
-        facings = facing(rough)
-        features = extract(longer, torch.cat([facings, facings[-1:]]))
-        return _Seen(placed(features, yaw, ground), yaw, ground, given[:, 0])
+        return _Seen(extract(longer, torch.cat([facings, facings[-1:]])), yaw, ground, given[:, 0])
 
     def back(self, made: Tensor, *, absolute: bool) -> Tensor:
         """Features (F, 263) that were made, where the motion was."""
@@ -126,12 +130,11 @@ class _Seen:
         return _moved(made, -self.yaw, torch.zeros(2), self.ground)
 
 
-def _place(joints: Tensor, given: Bools, anchored: bool) -> tuple[Tensor, Tensor]:
+def _place(joints: Tensor, yaw: Tensor, given: Bools, anchored: bool) -> tuple[Tensor, Tensor]:
     """Where to see the motion from: yaw and ground (2) of the last given frame before the first gap, or the next one.
 
     An anchored model wants the first frame: where it is not given, as far back as the first given steps lead.
     """
-    yaw = facing(joints)
     pelvis = np.flatnonzero(given[:, 0])
     if len(pelvis) == 0:
         return yaw[0] * 0, joints[0, 0, ::2] * 0

@@ -1,12 +1,7 @@
 """Back onto the user's own skeleton: frames that were made follow their joints, kept ones stay as they came.
 
 A made frame starts from the poses of the kept frames around it, turned to where its body is, and is solved by inverse
-kinematics. What a kept frame at the border of a gap and the solution there differ by, o, fades into the gap over W with
-the difference's own speed o':
-
-    o(τ) = (1 − 3u² + 2u³) o + W u (1 − u)² o',    u = τ/W
-
-(Hermite), so that place and speed are continuous there and nothing moves beyond it.
+kinematics. What a kept frame at the border of a gap and the solution there differ by fades into the gap (`seams`).
 """
 
 from dataclasses import replace
@@ -17,20 +12,13 @@ from scipy.spatial.transform import Rotation
 
 from alm_motion.clip import Clip
 from alm_motion.ik import free_joints, solve, upright
+from alm_motion.seams import FADE, faded, runs
 from alm_motion.skeleton import Array
 
-__all__ = ["restored", "runs"]
+__all__ = ["restored"]
 
-FADE = 0.5
-"""Seconds over which a difference at a border fades."""
 TORSO = (0, 1, 2, 3, 6, 9, 16, 17)
 Bools = NDArray[np.bool_]
-
-
-def runs(made: Bools) -> list[tuple[int, int]]:
-    """The stretches [start, stop) of frames that are True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], made.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def restored(clip: Clip, joints: Array, made: Bools, mapped: Array) -> Clip:
@@ -65,6 +53,9 @@ def _fill(
     low, high = max(start - 1 - reach, 0), min(stop + reach + 1, count)
     first, last = (rotations, translations), (rotations, translations)
     start_of, moved = _between(first, last, start, stop, low, high, count)
+    # What hangs from no free joint is as it was in the gap, too.
+    stays = ~(free | (clip.skeleton.descendants()[free]).any(0))
+    start_of[:, stays], moved[:, stays] = clip.rotations[low:high, stays], clip.translations[low:high, stays]
     points = np.einsum("mj,fjc->fmc", mapped, clip.skeleton.forward(start_of, moved)[0])
     targets = joints[low:high]
     if free[0]:
@@ -90,8 +81,7 @@ def _fill(
         width = min(fade, gap + 1)
         tau = np.abs(np.arange(start, stop) - border)
         for out, (here, there) in ((turns, difference[0]), (shifts, difference[1])):
-            speed = (here - there) / max(abs(at - before), 1)
-            out += _hermite(tau / width, here, speed * width)
+            out += faded(tau, width, here, (here - there) / max(abs(at - before), 1))
     inside = slice(start - low, stop - low)
     corrected = Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix().reshape(gap, -1, 3, 3) @ solved[inside]
     rotations[start:stop] = np.where(free[None, :, None, None], corrected, solved[inside])
@@ -127,9 +117,3 @@ def _weights(mapped: Array, free: Bools, clip: Clip) -> Array:
 def _turns(to: Array, of: Array) -> Array:
     """The rotation vectors (J, 3) from some rotations to others."""
     return np.asarray(Rotation.from_matrix(to @ of.transpose(0, 2, 1)).as_rotvec())
-
-
-def _hermite(u: Array, value: Array, slope: Array) -> Array:
-    """From a value and slope at u = 0 to nothing at u = 1, and beyond."""
-    u = np.clip(u, 0, 1).reshape(-1, *[1] * value.ndim)
-    return (1 - 3 * u**2 + 2 * u**3) * value + u * (1 - u) ** 2 * slope

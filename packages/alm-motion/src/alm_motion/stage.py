@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alm_motion.features import FPS
-from alm_motion.restore import runs
 from alm_motion.retarget import Fitted, resampled
+from alm_motion.seams import runs
 from alm_motion.skeleton import Array
 
 __all__ = ["Stage"]

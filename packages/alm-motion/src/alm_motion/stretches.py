@@ -8,7 +8,7 @@ import numpy as np
 
 from alm_motion.fill import Bools, Filled, fill, whole
 from alm_motion.options import Options
-from alm_motion.restore import runs
+from alm_motion.seams import runs
 from alm_motion.skeleton import Array
 
 __all__ = ["CONTEXT", "fill_all", "plan"]

@@ -1,10 +1,12 @@
 """Trains the small U-Net that comes with the package, or one on clips of yours.
 
-The network predicts x_0 of absolute features on a cosine schedule of 1,000 steps,
+The network's output is blended with x_t (`Prediction.from_blend`), on a cosine schedule of 1,000 steps:
 
-    x_t = √α_t x_0 + √(1 − α_t) ε,    loss = w_t ( ‖x̂_0 − x_0‖² + μ ‖Δj(x̂_0) − Δj(x_0)‖² ),    w_t = √(1 + SNR_t)
+    x_t = a x_0 + s ε,    x̂_0 = c x_t/a + √(1 − c) F(x_t),    c = τ²/(τ² + (s/a)²)
+    loss = ( ‖x̂_0 − x_0‖² + μ ‖Δj(x̂_0) − Δj(x_0)‖² ) / (1 − c)
 
-where j are the joints that the features stand for and Δ their way in a frame, so that feet learn to stand still.
+where j are the joints that the features stand for and Δ their way in a frame, so that feet learn to stand still. GMD's
+networks predict x_0 alone, so ε̂ = (x_t − a x̂_0)/s keeps each error divided by s; ALM goes by differences of ε̂.
 Windows of 40 to 200 frames are seen from one of their own frames, so that no frame is special. Learning rate and
 averaging follow the share of the time that has been used: a slow machine trains fewer steps on the same curve.
 """
@@ -13,7 +15,8 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,9 +28,12 @@ from torch import Tensor, nn
 from alm_motion.dataset import read_folder, statistics, variants
 from alm_motion.features import joints_of, placed
 from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
+from alm_motion.priors.unet1d import SPREAD
 
 __all__ = ["Settings", "train"]
 
+PLACES = 67
+"""The channels that are learned: the root's and the places of joints, from which all others follow."""
 STEP = 0.02
 """A usual way of a joint in a frame, in metres: what the loss of ways is measured by."""
 
@@ -39,11 +45,11 @@ class Settings:
     minutes: float = 90.0
     width: int = 128
     multipliers: tuple[float, ...] = (1, 1.5, 1.5, 1.5)
-    batch: int = 8192
+    batch: int = 4096
     shortest: int = 40
     longest: int = 200
-    rate: float = 6e-4
-    ways: float = 0.1
+    rate: float = 1e-3
+    ways: float = 0.002
     unlabelled: float = 0.5
     seed: int = 0
 
@@ -74,11 +80,17 @@ def train(
     actions = sorted({one.action for one in learn})
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
-    clips = [(each, actions.index(one.action)) for one in learn for each in variants(one)]
-    centred = [placed(f, f[len(f) // 2, 0], f[len(f) // 2, 1:3]) for f, _ in clips]
-    mean, std = statistics([f[max(len(f) // 2 - 100, 0) : len(f) // 2 + 100] for f in centred])
+    clips = [(each[:, :PLACES], actions.index(one.action)) for one in learn for each in variants(one)]
+    middles = [f[max(len(f) // 2 - 100, 0) : len(f) // 2 + 100] for f, _ in clips]
+    mean, std = statistics([placed(f, f[len(f) // 2, 0], f[len(f) // 2, 1:3]) for f in middles])
     config = UNet1dConfig(
-        width=settings.width, multipliers=settings.multipliers, text=0, actions=len(actions), frames=None
+        channels=PLACES,
+        width=settings.width,
+        multipliers=settings.multipliers,
+        text=0,
+        actions=len(actions),
+        fine=True,
+        frames=None,
     )
     network = UNet1d(config).to(device)
     _start_quiet(network)
@@ -86,16 +98,19 @@ def train(
     state = State(network, copy.deepcopy(network).requires_grad_(False), optimizer)
     _resume(state, out)
     batches = _Batches(clips, mean, std, settings, rng, device)
-    held = [(each, -1) for one in test for each in variants(one)[:1]]
+    held = [(each[:, :PLACES], -1) for one in test for each in variants(one)[:1]]
     checks = _Batches(held, mean, std, settings, np.random.default_rng(1), device).fixed(8) if held else []
     alphas = torch.tensor(cosine(), device=device)
     limit, saved, since = settings.minutes * 60, time.monotonic(), time.monotonic()
     running = 0.0
+    trained: list[Tensor] = list(network.parameters())
+    averaged: list[Tensor] = list(state.average.parameters())
+    ahead = batches.draw_ahead()
     while state.seconds < limit:
         share = state.seconds / limit
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * min((state.steps + 1) / 500, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share))
-        loss = _loss(network, batches.draw(), alphas, settings, mean.to(device), std.to(device))
+        loss = _loss(network, next(ahead), alphas, settings, mean.to(device), std.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -103,8 +118,7 @@ def train(
         state.steps += 1
         decay = min(0.9995, (state.steps + 1) / (state.steps + 10))
         with torch.no_grad():
-            for mine, theirs in zip(state.average.parameters(), network.parameters(), strict=True):
-                mine.lerp_(theirs, 1 - decay)
+            torch._foreach_lerp_(averaged, trained, 1 - decay)
         now = time.monotonic()
         state.seconds, since = state.seconds + now - since, now
         running = float(loss.detach()) if state.steps == 1 else 0.99 * running + 0.01 * float(loss.detach())
@@ -136,7 +150,7 @@ class _Batches:
         self._lengths = np.array([len(f) for f, _ in clips])
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x_0 (rows, 263, F), labels, times and ε."""
+        """x_0 (rows, 67, F), labels, times and ε."""
         settings, rng = self._settings, self._rng
         length = int(rng.integers(settings.shortest, settings.longest + 1))
         length = min(length, int(self._lengths.max()))
@@ -157,6 +171,14 @@ class _Batches:
         eps = torch.from_numpy(rng.standard_normal(x_0.shape, dtype=np.float32))
         return tuple(t.to(self._device) for t in (x_0, torch.tensor(labels), times, eps))  # type: ignore[return-value]
 
+    def draw_ahead(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """The same, the next of which is drawn while one is in use."""
+        with ThreadPoolExecutor(1) as worker:
+            coming = worker.submit(self.draw)
+            while True:
+                now, coming = coming.result(), worker.submit(self.draw)
+                yield now
+
     def fixed(self, count: int) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """Some batches, to look at again and again."""
         return [self.draw() for _ in range(count)]
@@ -172,11 +194,14 @@ def _loss(
 ) -> Tensor:
     x_0, labels, times, eps = batch
     alpha = alphas[times][:, None, None].float()
-    x_t = alpha.sqrt() * x_0 + (1 - alpha).sqrt() * eps
+    a, s = alpha.sqrt(), (1 - alpha).sqrt()
+    x_t = a * x_0 + s * eps
     with torch.autocast(x_0.device.type, torch.bfloat16):
-        x0 = network(x_t, times, labels)
-    x0 = x0.float()
-    weight = (1 / (1 - alpha)).sqrt().clamp(max=5)
+        out = network(x_t, times, labels)
+    out = out.float()
+    kept = SPREAD**2 / (SPREAD**2 + (s / a) ** 2)
+    x0 = kept / a * x_t + (1 - kept).sqrt() * out
+    weight = 1 / (1 - kept)
     error = (weight * (x0 - x_0).square()).mean()
     ways, true = (joints_of(x.transpose(1, 2) * std + mean).diff(dim=1) / STEP for x in (x0, x_0))
     loss: Tensor = error + settings.ways * (weight[..., None] * (ways - true).square()).mean()
@@ -232,5 +257,11 @@ def _save(state: State, out: Path, actions: list[str], mean: Tensor, std: Tensor
     weights = {k: v.half().contiguous() for k, v in state.average.state_dict().items() if not k.endswith(".pe")}
     save_file(weights, out / "model.safetensors.tmp")
     (out / "model.safetensors.tmp").replace(out / "model.safetensors")
-    config = {"network": asdict(state.network.config), "actions": actions, "mean": mean.tolist(), "std": std.tolist()}
+    config = {
+        "network": asdict(state.network.config),
+        "predicts": "blend",
+        "actions": actions,
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+    }
     (out / "config.json").write_text(json.dumps({**config, "trained": report}, indent=1) + "\n", encoding="utf-8")

@@ -60,7 +60,7 @@ class MotionPrior(Prior, Protocol):
         """The state of absolute features (rows, F, 263), on `device`."""
 
     def decode(self, state: Tensor) -> Tensor:
-        """The absolute features of a state; of a relative one from the origin, facing +Z."""
+        """The absolute features (rows, F, 67 or more) of a state; of a relative one from the origin, facing +Z."""
 
     def mask_to_state(self, unknown: Tensor) -> Tensor:
         """M (rows, channels, F) of which features (rows, F, 263) are unknown: 1 is to be generated."""

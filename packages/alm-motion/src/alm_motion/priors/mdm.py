@@ -1,8 +1,8 @@
 """MDM's published checkpoints (Tevet et al., ICLR 2023): relative features, the transformer encoder, CLIP's text.
 
 A `.pt` lies beside its `args.json` and the mean and deviation that it was trained with, `Mean.npy` and `Std.npy` of
-HumanML3D or the code's own `t2m_mean.npy` and `t2m_std.npy`. Its root is relative: what follows a gap is carried to
-where it is known to be.
+HumanML3D: the code's `t2m_mean.npy` and `t2m_std.npy` are the evaluators'. Its root is relative: what follows a gap is
+carried to where it is known to be.
 """
 
 from pathlib import Path
@@ -34,10 +34,7 @@ def load_published(checkpoint: Path, options: Options, *, text_encoder: str | Pa
     load_keys(network, read_checkpoint(checkpoint, ("model_avg", "model")), checkpoint)
     dtype = options.narrow(torch.float32)
     network = network.to(options.device, dtype).requires_grad_(False).eval()
-    mean, std = (
-        array_beside(checkpoint, names, (CHANNELS,))
-        for names in (("Mean.npy", "t2m_mean.npy"), ("Std.npy", "t2m_std.npy"))
-    )
+    mean, std = (array_beside(checkpoint, [name], (CHANNELS,)) for name in ("Mean.npy", "Std.npy"))
     alphas = cosine(steps) if kind == "cosine" else linear(1e-4 * 1000 / steps, 0.02 * 1000 / steps, steps)
     return NetworkPrior(
         network=TimeNetwork(network, dtype),

@@ -9,6 +9,7 @@ from alm_core import ALM, Conditions, Inversion, Level, Prediction, Prior, Sched
 from alm_core.guidance import ClassifierFree, Condition, Embedding, Network, Unguided, known_conditions
 from alm_core.schedule import cosine
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from alm_motion.features import absolute, relative
 from alm_motion.priors.base import Defaults
@@ -25,23 +26,29 @@ class Text(Protocol):
 
 @dataclass(frozen=True)
 class TimeNetwork:
-    """A torch module as a `Network`: x (rows, channels, F), a time and at most one tensor of conditions."""
+    """A torch module as a `Network`: x (rows, channels, F), a time and at most one tensor of conditions.
+
+    `blank` channels of zeros are put after x: a network that was trained to be told keyframes is told of none.
+    """
 
     module: nn.Module
     dtype: torch.dtype
+    blank: int = 0
 
     def __call__(self, x: Tensor, time: float, embedding: Embedding) -> Tensor:
         """See `Network`."""
         times = torch.full((len(x),), int(time), device=x.device)
-        out: Tensor = self.module(x.to(self.dtype), times, *embedding)
+        told = pad(x, (0, 0, 0, self.blank)) if self.blank else x
+        out: Tensor = self.module(told.to(self.dtype), times, *embedding)
         return out.to(x.dtype)
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How features become the state: relative or not, normalised by mean and deviation (263), mixed by a matrix.
+    """How features become the state: relative or not, normalised by mean and deviation (C), mixed by a matrix.
 
-    `mix` (263, 263) is GMD's random projection, applied to rows as its file has it, and `unmix` its inverse.
+    C is 263, or 67 where rotations, ways and contacts are left out, which follow from the places. `mix` (263, 263) is
+    GMD's random projection, applied to rows as its file has it, and `unmix` its inverse.
     """
 
     mean: Tensor
@@ -56,19 +63,20 @@ class Codec:
         return replace(self, mean=self.mean.to(device), std=self.std.to(device), mix=mix, unmix=unmix)
 
     def encode(self, features: Tensor) -> Tensor:
-        """(rows, F, 263) to (rows, 263, F)."""
-        own = features if self.absolute else relative(features)
+        """(rows, F, 263) to (rows, C, F)."""
+        own = (features if self.absolute else relative(features))[..., : len(self.mean)]
         x = (own.to(self.mean) - self.mean) / self.std
         return (x if self.mix is None else x @ self.mix).transpose(1, 2).contiguous()
 
     def decode(self, state: Tensor) -> Tensor:
-        """(rows, 263, F) to (rows, F, 263)."""
+        """(rows, C, F) to (rows, F, C)."""
         x = state.float().transpose(1, 2)
         own = (x if self.unmix is None else x @ self.unmix) * self.std + self.mean
         return own if self.absolute else absolute(own)
 
     def mask(self, unknown: Tensor) -> Tensor:
-        """(rows, F, 263) to (rows, 263, F). A mixture is unknown where any channel is; so is a relative root's step."""
+        """(rows, F, 263) to (rows, C, F). A mixture is unknown where any channel is; so is a relative root's step."""
+        unknown = unknown[..., : len(self.mean)]
         if self.mix is not None:
             unknown = unknown.amax(-1, keepdim=True).expand(unknown.shape)
         elif not self.absolute:
@@ -80,9 +88,10 @@ class Codec:
 
 @dataclass(frozen=True)
 class NetworkPrior:
-    """A `MotionPrior` made of parts. The network predicts x_0; `alphas` are the cumulative α that it was trained with.
+    """A `MotionPrior` made of parts; `alphas` are the cumulative α that the network was trained with.
 
-    ε̂ is derived from x̂_0 in float32. `bound` clips x̂_0, as GMD does with 6 deviations.
+    `convert` says what it predicts: x_0, as all published ones do, of which ε̂ is derived in float32, or v. `bound`
+    clips x̂_0, as GMD does with 6 deviations.
     """
 
     network: Network
@@ -93,6 +102,7 @@ class NetworkPrior:
     guidance: float = 1.0
     anchored: bool = True
     bound: float | None = None
+    convert: Callable[[Tensor, Level, Tensor], Prediction] = Prediction.from_x0
     alphas: tuple[float, ...] = field(default_factory=lambda: tuple(cosine()), repr=False)
     defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
 
@@ -154,5 +164,7 @@ class NetworkPrior:
         conditions: Conditions,
     ) -> Prediction:
         rows = [self.text("")] * len(x_t) if conditions is None else known_conditions(conditions, len(x_t))
-        x0 = evaluate(x_t, level.t, rows)
-        return Prediction.from_x0(x_t, level, x0 if self.bound is None else x0.clamp(-self.bound, self.bound))
+        found = self.convert(x_t, level, evaluate(x_t, level.t, rows))
+        if self.bound is None:
+            return found
+        return Prediction.from_x0(x_t, level, found.x0.clamp(-self.bound, self.bound))

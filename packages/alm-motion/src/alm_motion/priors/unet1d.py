@@ -6,10 +6,12 @@ and for those trained on mixed features `rand_proj.npy` and `inv_rand_proj.npy`.
 """
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from alm_core import Prediction
 from alm_core.placement import Options
 
 from alm_motion.features import CHANNELS
@@ -23,6 +25,9 @@ __all__ = ["load_folder", "load_published"]
 FRAMES = 200
 """The most that the networks of `alm-motion train` have seen."""
 PUBLISHED_FRAMES, CLIP_RANGE, GUIDANCE = 196, 6.0, 2.5
+SPREAD = 0.2
+"""τ of the blend that `alm-motion train` trains, in deviations."""
+PREDICTS = {"x0": Prediction.from_x0, "v": Prediction.from_v, "blend": partial(Prediction.from_blend, spread=SPREAD)}
 
 
 def load_folder(folder: Path, options: Options) -> NetworkPrior:
@@ -36,18 +41,14 @@ def load_folder(folder: Path, options: Options) -> NetworkPrior:
     try:
         network = UNet1d(_shape(config["network"]))
         mean, std = (torch.tensor(config[key], dtype=torch.float32) for key in ("mean", "std"))
-        actions = [str(action) for action in config["actions"]]
+        actions = tuple(str(action) for action in config["actions"])
+        convert = PREDICTS[config["predicts"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'config.json'} is not that of a model of alm-motion: {error}") from None
     load_keys(network, load_file(weights), weights)
+    text = ActionText(actions, options.device)
     return _prior(
-        network,
-        Codec(mean, std),
-        ActionText(tuple(actions), options.device),
-        options,
-        frames=FRAMES,
-        guidance=1.0,
-        anchored=False,
+        network, Codec(mean, std), text, options, frames=FRAMES, guidance=1.0, anchored=False, convert=convert
     )
 
 
@@ -89,7 +90,7 @@ def _prior(network: UNet1d, codec: Codec, text: Any, options: Options, *, guidan
     dtype = options.narrow(torch.float32)
     network = network.to(options.device, dtype).requires_grad_(False).eval()
     return NetworkPrior(
-        network=TimeNetwork(network, dtype),
+        network=TimeNetwork(network, dtype, CHANNELS if network.config.keyframes else 0),
         codec=codec.on(options.device),
         text=text,
         device=options.device,

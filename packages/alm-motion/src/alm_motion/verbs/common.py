@@ -29,6 +29,7 @@ __all__ = [
     "method_of",
     "opened",
     "outputs_of",
+    "ranges",
     "work",
 ]
 
@@ -100,6 +101,18 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 def opened(flags: argparse.Namespace) -> Clip:
     """The clip as the flags say."""
     return read_clip(flags.clip, fps=flags.fps, unit=flags.unit)
+
+
+def ranges(texts: list[str]) -> list[slice | int]:
+    """Slices and numbers of `0:40,100:`. Raises ValueError."""
+    found: list[slice | int] = []
+    for text in (part.strip() for whole in texts for part in whole.split(",")):
+        start, colon, stop = text.partition(":")
+        try:
+            found.append(slice(int(start) if start else None, int(stop) if stop else None) if colon else int(text))
+        except ValueError:
+            raise ValueError(f"--keep {text!r} is no range of frames: wanted A:B, A:, :B or a number") from None
+    return found
 
 
 def outputs_of(flags: argparse.Namespace, source: Path | None) -> list[Path]:

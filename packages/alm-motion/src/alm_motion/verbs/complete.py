@@ -11,7 +11,7 @@ from alm_motion.options import Settings
 from alm_motion.skeleton import SMPL22
 from alm_motion.verbs import common
 
-__all__ = ["add", "ranges", "run"]
+__all__ = ["add", "run"]
 
 HALVES: dict[str, Callable[[int], list[slice | int]]] = {
     "first-half": lambda frames: [slice(frames // 2, frames)],
@@ -46,7 +46,7 @@ def run(flags: argparse.Namespace) -> None:
     if (flags.keep is None) == (flags.make is None):
         raise ValueError("say what of the clip to keep: --keep 0:40,100: or --make middle-half")
     clip = common.opened(flags)
-    parts = HALVES[flags.make](len(clip)) if flags.make else ranges(flags.keep)
+    parts = HALVES[flags.make](len(clip)) if flags.make else common.ranges(flags.keep)
     keep: Keep = parts
     if flags.joints:
         given = np.zeros((len(clip), 22), bool)
@@ -59,18 +59,6 @@ def run(flags: argparse.Namespace) -> None:
         return complete(clip, keep, **{**settings, "prompt": flags.prompt})
 
     common.work(flags, verb, Path(flags.clip))
-
-
-def ranges(texts: list[str]) -> list[slice | int]:
-    """Slices and numbers of `0:40,100:`. Raises ValueError."""
-    found: list[slice | int] = []
-    for text in (part.strip() for whole in texts for part in whole.split(",")):
-        start, colon, stop = text.partition(":")
-        try:
-            found.append(slice(int(start) if start else None, int(stop) if stop else None) if colon else int(text))
-        except ValueError:
-            raise ValueError(f"--keep {text!r} is no range of frames: wanted A:B, A:, :B or a number") from None
-    return found
 
 
 def _joints(text: str) -> set[int]:

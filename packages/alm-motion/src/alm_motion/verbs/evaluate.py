@@ -20,7 +20,6 @@ from alm_motion.progress import progress
 from alm_motion.protocol import evaluate
 from alm_motion.skeleton import Array
 from alm_motion.verbs import common
-from alm_motion.verbs.complete import ranges
 
 __all__ = ["add", "run"]
 
@@ -63,7 +62,7 @@ def _clip(flags: argparse.Namespace) -> dict[str, Any]:
     made, true = read_clip(flags.clip), read_clip(flags.truth)
     if len(made) != len(true):
         raise ValueError(f"both clips must have as many frames: got {len(made)} and {len(true)}")
-    given = kept_frames(true, ranges(flags.keep))
+    given = kept_frames(true, common.ranges(flags.keep))
     here, there = (joints_of_clip(each, mapping) for each in (made, true))
     floor = float(there[..., 1].min())
     seams = seams_of(given)

@@ -13,7 +13,6 @@ from alm_motion.io import write_files
 from alm_motion.mapping import read_mapping
 from alm_motion.pictures import picture_of
 from alm_motion.verbs import common
-from alm_motion.verbs.complete import ranges
 
 __all__ = ["add", "run"]
 
@@ -30,7 +29,7 @@ def run(flags: argparse.Namespace) -> None:
     """Draws the clip."""
     check_film(flags.output, overwrite=flags.overwrite)
     clip = common.opened(flags)
-    made = ~whole(kept_frames(clip, ranges(flags.keep))) if flags.keep else np.zeros(len(clip), bool)
+    made = ~whole(kept_frames(clip, common.ranges(flags.keep))) if flags.keep else np.zeros(len(clip), bool)
     mapping = read_mapping(flags.mapping) if flags.mapping else None
     write_files([(picture_of(clip, made, flags.output, mapping=mapping), flags.output)])
     print(f"{flags.output}: {clip.seconds:.1f} s of motion", file=sys.stderr)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PositionTable", "TimeEmbedding"]
+__all__ = ["LabelEmbedding", "PositionTable", "TimeEmbedding"]
 
 
 class PositionTable(nn.Module):
@@ -31,3 +31,15 @@ class TimeEmbedding(nn.Module):
         """See the class."""
         found: Tensor = self.time_embed(self.sequence_pos_encoder.pe[times.long(), 0])
         return found
+
+
+class LabelEmbedding(nn.Module):
+    """The embedding (rows, width) of labels (rows): 0 where a label is below 0, which is none."""
+
+    def __init__(self, count: int, width: int) -> None:
+        super().__init__()
+        self.action_embedding = nn.Parameter(torch.randn(count, width))
+
+    def forward(self, label: Tensor) -> Tensor:
+        """See the class."""
+        return self.action_embedding[label.clamp(min=0).long()] * (label >= 0)[:, None]

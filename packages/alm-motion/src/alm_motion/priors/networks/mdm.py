@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from alm_motion.priors.networks.embeddings import PositionTable, TimeEmbedding
+from alm_motion.priors.networks.embeddings import LabelEmbedding, PositionTable, TimeEmbedding
 
 __all__ = ["MDM", "MDMConfig"]
 
@@ -91,7 +91,7 @@ class MDM(nn.Module):
         if config.text:
             self.embed_text = nn.Linear(config.text, width)
         if config.actions:
-            self.embed_action = _Labels(config.actions, width)
+            self.embed_action = LabelEmbedding(config.actions, width)
         self.output_process = nn.ModuleDict({"poseFinal": nn.Linear(width, config.channels)})
 
     def forward(
@@ -121,13 +121,3 @@ class MDM(nn.Module):
         if self.config.actions and condition is not None:
             token = token + self.embed_action(condition)
         return token
-
-
-class _Labels(nn.Module):
-    def __init__(self, count: int, width: int) -> None:
-        super().__init__()
-        self.action_embedding = nn.Parameter(torch.randn(count, width))
-
-    def forward(self, label: Tensor) -> Tensor:
-        known = (label >= 0)[:, None]
-        return self.action_embedding[label.clamp(min=0).long()] * known

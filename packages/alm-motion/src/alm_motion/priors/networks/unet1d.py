@@ -2,7 +2,8 @@
 
 Its keys are those of their checkpoints. Each level has two residual blocks, of which the first convolution is
 modulated by the condition (adaptive group normalisation, out · (1 + scale) + shift), then halves the length:
-three times, so that lengths are padded with zeros to `frames`, or to a multiple of 8 where that is None.
+three times, so that lengths are padded with zeros to `frames`, or to a multiple of 8 where that is None. On the way
+back theirs leaves the first level's state aside, so that all detail passes through half the frames; `fine` takes it.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from alm_motion.priors.networks.embeddings import PositionTable, TimeEmbedding
+from alm_motion.priors.networks.embeddings import LabelEmbedding, PositionTable, TimeEmbedding
 
 __all__ = ["UNet1d", "UNet1dConfig"]
 
@@ -34,6 +35,7 @@ class UNet1dConfig:
     actions: int = 0
     keyframes: bool = False
     attention: bool = False
+    fine: bool = False
     frames: int | None = 224
 
 
@@ -52,7 +54,7 @@ class UNet1d(nn.Module):
         if config.text:
             self.embed_text = nn.Linear(config.text, config.width)
         if config.actions:
-            self.embed_action = _Labels(config.actions, config.width)
+            self.embed_action = LabelEmbedding(config.actions, config.width)
 
     def forward(self, x: Tensor, times: Tensor, condition: Tensor | None = None) -> Tensor:
         """See the class."""
@@ -61,26 +63,17 @@ class UNet1d(nn.Module):
         if frames > wanted:
             raise ValueError(f"this network takes at most {wanted} frames at once, got {frames}")
         embedding = self.embed_timestep(times)
-        if self.config.text and condition is not None:
-            embedding = embedding + self.embed_text(condition.to(embedding.dtype))
+        if self.config.text:
+            sentence = x.new_zeros(len(x), self.config.text) if condition is None else condition
+            embedding = embedding + self.embed_text(sentence.to(embedding.dtype))
         if self.config.actions and condition is not None:
             embedding = embedding + self.embed_action(condition)
         out: Tensor = self.unet(pad(x, (0, wanted - frames)), embedding)
         return out[..., :frames]
 
 
-class _Labels(nn.Module):
-    def __init__(self, count: int, width: int) -> None:
-        super().__init__()
-        self.action_embedding = nn.Parameter(torch.randn(count, width))
-
-    def forward(self, label: Tensor) -> Tensor:
-        known = (label >= 0)[:, None]
-        return self.action_embedding[label.clamp(min=0).long()] * known
-
-
 class _Temporal(nn.Module):
-    """The U-Net proper. The last level's state is concatenated first; the first level's is not used again."""
+    """The U-Net proper. The last level's state is concatenated first."""
 
     def __init__(self, config: UNet1dConfig) -> None:
         super().__init__()
@@ -97,6 +90,8 @@ class _Temporal(nn.Module):
         self.mid_block2 = _Block(widths[-1], widths[-1], config)
         for after, before in zip(widths[-2::-1], widths[:0:-1], strict=True):
             self.ups.append(_level(2 * before, after, config, _Double(after)))
+        if config.fine:
+            self.ups.append(_level(2 * widths[0], widths[0], config, nn.Identity()))
         self.final_conv = nn.Sequential(_Plain(widths[0], widths[0]), nn.Conv1d(widths[0], config.channels, 1))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
