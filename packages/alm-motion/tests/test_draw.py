@@ -168,6 +168,28 @@ def test_the_standing_camera_sees_all_of_the_way_and_the_following_one_keeps_the
     assert followed[2].sum() > 1.5 * coloured(body(next(draw(joints, PARENTS, fps=5, names=NAMES))), GIVEN).sum()
 
 
+def lines(picture: Pixels) -> NDArray[np.bool_]:
+    """Where the ground's lines, or a shadow, are."""
+    return (picture.max(-1) < 250) & (np.ptp(picture, axis=-1) < 20)
+
+
+def test_the_ground_stays_under_a_standing_camera_and_moves_under_a_following_one() -> None:
+    joints = standing(21, (2.5, 0, 0))  # Towards the camera.
+    still = [lines(body(p)[:, :200]) for p in draw(joints, PARENTS, fps=5, azimuth=90, every=10)]
+    assert still[0].sum() > 200
+    assert (still[0] == still[1]).all()
+    moving = [lines(body(p)[:, :200]) for p in draw(joints, PARENTS, fps=5, azimuth=90, every=10, follow=True)]
+    assert min(mask.sum() for mask in moving) > 200
+    assert (moving[0] ^ moving[1]).sum() > 200
+
+
+def test_nothing_of_the_ground_is_drawn_above_the_horizon() -> None:
+    joints = standing(50, (0, 0, 60))  # Much of the way lies behind the camera.
+    for picture in draw(joints, PARENTS, fps=5, azimuth=0, elevation=4, every=12, follow=True):
+        assert not lines(body(picture)[:120, :200]).any()
+        assert lines(body(picture)[300:, :200]).any()
+
+
 def test_every_third_frame_is_the_same_picture_as_among_all() -> None:
     joints = standing(7, (1, 0, 0))
     every = list(draw(joints, PARENTS, fps=20, size=(160, 120)))
@@ -246,7 +268,7 @@ def noise(count: int) -> Iterator[Pixels]:
 def test_a_gif_lasts_as_long_as_the_motion(frames: int, fps: float) -> None:
     every, rate = film_rate(".gif", frames, fps)
     shown = len(range(0, frames, every))
-    seconds = max(frames / fps, shown / 50)
+    seconds = frames / fps if frames > 1 else max(1 / fps, 1 / 50)
     assert shown / rate == pytest.approx(seconds)
     film = Image.open(BytesIO(encode_film(noise(shown), ".gif", fps=rate)))
     lasts = []

@@ -71,24 +71,20 @@ def kept(joints: Array, given: Array, prompt: str, seed: int) -> Array:
 
 
 def test_the_whole_runs_with_the_networks_and_gives_a_table_that_json_holds(tmp_path: Path) -> None:
-    folder = dataset(tmp_path / "data", walk, spare=2, kind="new_joints")
+    folder = dataset(tmp_path / "data", walk, spare=2)
     evaluator = load_evaluator(evaluator_folder(tmp_path / "evaluator", FIXTURE["shapes"]))
     told: list[tuple[int, int]] = []
 
-    def run(seed: int) -> dict[str, Any]:
-        told.clear()
-        return evaluate(
-            folder,
-            evaluator,
-            lambda joints, given, prompt, s: joints + 0.01 * numbers(1, 3, s) * ~given[..., None],
-            samples=1,
-            replications=2,
-            pairs=20,
-            seed=seed,
-            on_sample=lambda done, count: told.append((done, count)),
-        )
-
-    table = run(3)
+    table = evaluate(
+        folder,
+        evaluator,
+        lambda joints, given, prompt, s: joints + 0.01 * numbers(1, 3, s) * ~given[..., None] + 0.002 * (s == 3),
+        samples=1,
+        replications=2,
+        pairs=20,
+        seed=3,
+        on_sample=lambda done, count: told.append((done, count)),
+    )
     assert table["protocol"] == {
         "evaluator": "t2m",
         "motions": 36,
@@ -103,7 +99,7 @@ def test_the_whole_runs_with_the_networks_and_gives_a_table_that_json_holds(tmp_
     assert list(table["rows"]["ground truth"]) == measures
     for half in HALVES:
         assert list(table["rows"][half]) == [*measures, "kept_error", "gap_error"]
-        assert table["rows"][half]["kept_error"]["mean"] == 0
+        assert table["rows"][half]["kept_error"]["mean"] == pytest.approx(3**0.5)  # 2 √3 mm in the first replication
         assert table["rows"][half]["gap_error"]["mean"] > 0.01
     assert all(
         np.isfinite([each["mean"], each["interval"]]).all() for row in table["rows"].values() for each in row.values()
@@ -149,18 +145,44 @@ def test_a_completion_that_strays_is_farther_from_the_truth(tmp_path: Path) -> N
     assert found[0] < found[1] < found[2]
 
 
-def test_scores_of_rows_that_know_their_texts_are_those_of_the_definition(tmp_path: Path) -> None:
+@dataclass
+class Knowing(Fake):
+    """Embeds a sentence as the motion of its number, each batch the next of `offsets` off."""
+
+    motions: Sequence[Array] = ()
+    offsets: list[float] = field(default_factory=list)
+
+    def text(self, tokens: Sequence[Sequence[str]]) -> Array:
+        places = [Fake().motion(self.motions[int(each[-1].split("/")[0])][None], [40])[0] for each in tokens]
+        return np.array(places) + np.array([0, self.offsets.pop(0), 0])
+
+
+def test_scores_of_sentences_that_know_their_motions_are_those_of_the_definition(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "data", still, count=32)
-    known = Fake()
-    place = {n: Fake().motion(relative_features(still(n))[None], [40])[0] for n in range(32)}
-    known.text = lambda tokens: np.array([place[int(each[-1].split("/")[0])] + [0, 3, 0] for each in tokens])  # type: ignore[method-assign]
-    rows = evaluate(folder, known, kept, samples=1, replications=2, pairs=3, halves=["first half"])["rows"]
-    for row in rows.values():
-        assert row["matching_score"] == {"mean": pytest.approx(3, abs=1e-7), "interval": pytest.approx(0, abs=1e-7)}
-    exact = Fake()
-    exact.text = lambda tokens: np.array([place[int(each[-1].split("/")[0])] for each in tokens])  # type: ignore[method-assign]
-    rows = evaluate(folder, exact, kept, samples=1, replications=1, pairs=3, halves=["first half"])["rows"]
-    assert rows["first half"]["r_precision_1"]["mean"] == 1
+    motions = [np.load(folder / "new_joint_vecs" / f"{number:06d}.npy") for number in range(32)]
+    know = Knowing(motions=motions, offsets=[0, 0])
+    exact = evaluate(folder, know, kept, samples=1, replications=1, pairs=3, halves=["first half"])
+    assert exact["rows"]["first half"]["r_precision_1"]["mean"] == 1
+    # In a replication the sentences are read once for the truth and once for all halves.
+    know = Knowing(motions=motions, offsets=[1, 3, 1, 5])
+    far = evaluate(folder, know, kept, samples=1, replications=2, pairs=3, halves=["last half"])
+    score = far["rows"]["last half"]["matching_score"]
+    assert score == {"mean": pytest.approx(4, abs=1e-7), "interval": pytest.approx(1.96 / 2**0.5, abs=1e-7)}
+    assert far["rows"]["ground truth"]["matching_score"]["mean"] == pytest.approx(1, abs=1e-7)
+
+
+def test_the_reference_is_all_motions_and_rows_are_whole_batches(tmp_path: Path) -> None:
+    fake = Fake()
+    evaluate(
+        dataset(tmp_path / "data", walk, count=70),
+        fake,
+        kept,
+        samples=20,
+        replications=1,
+        pairs=3,
+        halves=["last half"],
+    )
+    assert [len(lengths) for _, lengths in fake.seen] == [32, 32, 6, 32, 32, 32]
 
 
 def test_a_completion_is_told_what_is_given_and_nothing_of_the_rest(tmp_path: Path) -> None:
@@ -173,9 +195,10 @@ def test_a_completion_is_told_what_is_given_and_nothing_of_the_rest(tmp_path: Pa
         samples=32,
         replications=2,
         pairs=10,
+        seed=7,
     )
     assert len(calls) == 2 * 3 * 32
-    assert len({seed for *_, seed in calls}) == 64
+    assert sorted(seed for *_, seed in calls) == sorted([*range(7, 71)] * 3)
     for number, (joints, given, prompt, _) in enumerate(calls):
         half = list(HALVES)[number // 32 % 3]
         assert given.tolist() == half_given(half, len(joints)).tolist()
@@ -185,8 +208,8 @@ def test_a_completion_is_told_what_is_given_and_nothing_of_the_rest(tmp_path: Pa
             nearest = known[np.abs(known - frame).argmin()]
             assert np.array_equal(joints[frame], joints[nearest])
         assert prompt in {f"number {n}" for n in range(40)}
-    first = {prompt: len(joints) for joints, _, prompt, _ in calls[:32]}
-    assert {prompt: len(joints) for joints, _, prompt, _ in calls[64:96]} == first
+    drawn = [[(prompt, len(joints)) for joints, _, prompt, _ in calls[at : at + 32]] for at in range(0, 192, 32)]
+    assert drawn[0] == drawn[1] == drawn[2] != drawn[3] == drawn[4] == drawn[5]
 
 
 def test_the_evaluator_sees_relative_features_of_what_was_made(tmp_path: Path) -> None:
@@ -238,6 +261,8 @@ def test_a_sentence_on_a_part_is_an_entry_of_its_own(tmp_path: Path) -> None:
     assert (part.start, part.stop, part.captions[0].text, part.captions[0].tokens) == (30, 80, "a part", ("walk/VERB",))
     assert (whole.start, whole.stop, [c.text for c in whole.captions]) == (0, 150, ["the whole", "also whole"])
     assert np.array_equal(part.features(), np.load(folder / "new_joint_vecs" / "000000.npy")[30:80])
+    rng = np.random.default_rng(0)
+    assert {whole.draw(rng)[1].text for _ in range(20)} == {"the whole", "also whole"}
 
 
 def test_a_draw_is_a_cut_of_whole_units_at_any_place(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from alm_motion.clip import Clip
 from alm_motion.clips import joints_of_clip
 from alm_motion.draw import draw, strip
-from alm_motion.encode import encode_film, encode_picture, frame_step
+from alm_motion.encode import encode_film, encode_picture, film_rate
 from alm_motion.fill import Bools
 from alm_motion.mapping import Joints
 from alm_motion.skeleton import SMPL22
@@ -21,6 +21,6 @@ def picture_of(clip: Clip, made: Bools, path: str | Path, *, mapping: Joints | N
     joints[..., 1] -= np.quantile(joints[:, (10, 11), 1], 0.02)
     if suffix == ".png":
         return encode_picture(strip(joints, SMPL22.parents, made, fps=clip.fps, names=SMPL22.names))
-    every = frame_step(suffix, clip.fps)
+    every, rate = film_rate(suffix, len(clip), clip.fps)
     frames = draw(joints, SMPL22.parents, made, fps=clip.fps, names=SMPL22.names, every=every)
-    return encode_film(frames, suffix, fps=clip.fps / every)
+    return encode_film(frames, suffix, fps=rate)

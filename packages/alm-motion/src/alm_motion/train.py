@@ -48,7 +48,7 @@ class Settings:
     batch: int = 4096
     shortest: int = 40
     longest: int = 200
-    rate: float = 1e-3
+    rate: float = 6e-4
     ways: float = 0.002
     unlabelled: float = 0.5
     seed: int = 0
@@ -74,9 +74,9 @@ def train(
     tell: Callable[[dict[str, float]], None] = lambda report: None,
 ) -> Path:
     """Trains on a folder of BVH clips; `out` gets a checkpoint to go on from and the averaged model, every minute."""
+    learn, test = read_folder(folder)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    learn, test = read_folder(folder)
     actions = sorted({one.action for one in learn})
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)

@@ -25,7 +25,7 @@ __all__ = ["load_folder", "load_published"]
 FRAMES = 200
 """The most that the networks of `alm-motion train` have seen."""
 PUBLISHED_FRAMES, CLIP_RANGE, GUIDANCE = 196, 6.0, 2.5
-SPREAD = 0.2
+SPREAD = 0.05
 """τ of the blend that `alm-motion train` trains, in deviations."""
 PREDICTS = {"x0": Prediction.from_x0, "v": Prediction.from_v, "blend": partial(Prediction.from_blend, spread=SPREAD)}
 
