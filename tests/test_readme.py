@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from alm_image import cli as image
+from alm_motion import cli as motion
 from alm_texture import canvas
 from alm_texture import cli as texture
 from PIL import Image
@@ -17,10 +18,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT
 BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
 SMALLER = 8
 SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--stride", "--first", "--size")
-COMMANDS = {"alm-image": image.main, "alm-texture": texture.main}
+COMMANDS = {"alm-image": image.main, "alm-motion": motion.main, "alm-texture": texture.main}
 QUICK = {
     "paint": ["--steps", "3", "--size", "64", "--view-size", "32"],
-    **{verb: ["--steps", "4"] for verb in ("inpaint", "outpaint", "wide")},
+    **{verb: ["--steps", "4"] for verb in ("inpaint", "outpaint", "wide", "complete", "inbetween", "extend", "long")},
 }
 """What a verb is told, too, where its command does not say."""
 
@@ -37,13 +38,14 @@ def blocks(language: str) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the example pictures, an eighth of their size, and the meshes as they are, to work in."""
+    """A folder with the example pictures, an eighth of their size, and meshes and motion as they are, to work in."""
     copies = tmp_path / "examples" / "images"
     copies.mkdir(parents=True)
     for file in (ROOT / "examples" / "images").glob("*.png"):
         with Image.open(file) as image:
             image.resize([side // SMALLER for side in image.size]).save(copies / file.name)
-    shutil.copytree(ROOT / "examples" / "meshes", tmp_path / "examples" / "meshes")
+    for kind in ("meshes", "motion"):
+        shutil.copytree(ROOT / "examples" / kind, tmp_path / "examples" / kind)
     monkeypatch.setattr(canvas, "AUXILIARY", 256)
     monkeypatch.chdir(tmp_path)
 
@@ -87,7 +89,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 
 def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
-    for verb in ("inpaint", "outpaint", "wide", "texture"):
+    for verb in ("inpaint", "outpaint", "wide", "texture", "motion"):
         languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
         assert {"bash", "python"} <= set(languages), verb
 

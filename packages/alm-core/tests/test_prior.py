@@ -34,6 +34,17 @@ def test_velocity_of_a_flow_is_equation_25() -> None:
     assert float(p.eps) == pytest.approx(x_t + (1 - t) * v, rel=1e-5)
 
 
+def test_a_blend_is_x0_under_much_noise_and_a_correction_of_x_t_under_little() -> None:
+    out, tau = 0.9, 0.4
+    c = tau**2 / (tau**2 + (0.8 / 0.6) ** 2)
+    p = Prediction.from_blend(one(X_T), T, one(out), tau)
+    x0 = c * X_T / 0.6 + math.sqrt(1 - c) * out
+    assert (float(p.x0), float(p.eps)) == pytest.approx((x0, (X_T - 0.6 * x0) / 0.8), rel=1e-5)
+    noisy, quiet = Level(999.0, 1e-4, 1.0), Level(1.0, 1.0, 1e-4)
+    assert float(Prediction.from_blend(one(X_T), noisy, one(out), tau).x0) == pytest.approx(out, abs=1e-3)
+    assert float(Prediction.from_blend(one(X_T), quiet, one(out), tau).x0) == pytest.approx(X_T, abs=1e-3)
+
+
 def test_velocity_is_well_defined_at_pure_noise() -> None:
     p = Prediction.from_velocity(one(0.3), Level(1.0, 0.0, 1.0), one(1.1))
     assert (float(p.x0), float(p.eps)) == pytest.approx((0.3 - 1.1, 0.3))

@@ -1,10 +1,14 @@
 """Filling: a prior that knows the answer gives it back, wherever the motion is, however it sees it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tiny
 import torch
 import walker
 from alm_core import ALM, SyncSDE
+from alm_motion import load_prior
 from alm_motion.clips import joints_of_clip
 from alm_motion.features import observed_channels
 from alm_motion.fill import bridged, fill
@@ -128,15 +132,8 @@ def test_stretches_cover_what_is_made_in_order_and_see_what_is_around(seed: int)
     assert (covered | ~made).all()
 
 
-def test_variants_are_what_their_own_seeds_give() -> None:
-    import tempfile
-    from pathlib import Path
-
-    import tiny
-    from alm_motion import load_prior
-
-    with tempfile.TemporaryDirectory() as folder:
-        prior = load_prior(tiny.trained(Path(folder)))
+def test_variants_are_what_their_own_seeds_give(tmp_path: Path) -> None:
+    prior = load_prior(tiny.trained(tmp_path))
     known = given(20, 40)
     both = fill_all(TRUE, known, Options(prior=prior, steps=4, count=2, seed=7, method=ALM()))
     alone = fill_all(TRUE, known, Options(prior=prior, steps=4, count=1, seed=8, method=ALM()))
@@ -144,3 +141,14 @@ def test_variants_are_what_their_own_seeds_give() -> None:
     assert np.abs(both.joints[0] - both.joints[1]).max() > 1e-3
     one = fill_all(TRUE, known, Options(prior=prior, steps=4, method=SyncSDE(3.0)))
     assert one.evaluations == 8  # four steps, and four of the inversion
+
+
+def test_each_row_is_told_its_own_prompt(tmp_path: Path) -> None:
+    prior = load_prior(tiny.trained(tmp_path))
+    known = given(20, 40)
+    options = Options(prior=prior, steps=3, method=SyncSDE(3.0))
+    rows = np.stack([TRUE, TRUE + np.array([0.5, 0, 0])])
+    told = fill(rows, np.stack([known, known]), options, quiet, prompts=["walking", "jumping"]).joints
+    same = fill(rows, np.stack([known, known]), options, quiet, prompts=["walking", "walking"]).joints
+    np.testing.assert_allclose(told[0], same[0], atol=1e-4)
+    assert np.abs(told[1] - same[1]).max() > 1e-3

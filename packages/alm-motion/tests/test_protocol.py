@@ -12,7 +12,7 @@ import torch
 from alm_motion.evaluators import load_evaluator, relative_features
 from alm_motion.features import absolute, facing
 from alm_motion.humanml import joints_of_relative, read_split
-from alm_motion.protocol import HALVES, evaluate, half_given
+from alm_motion.protocol import HALVES, Complete, evaluate, half_given
 from alm_motion.skeleton import Array
 from evaluator_cases import body, evaluator_folder, numbers
 
@@ -66,6 +66,16 @@ class Fake:
         return np.array([numbers(1, 3, int(each[-1].split("/")[0]))[0] for each in tokens])
 
 
+def each(one: Callable[[Array, Array, str, int], Array]) -> Complete:
+    """A completion of batches of one of single motions."""
+
+    def batch(joints: Any, given: Any, prompts: Any, seed: int) -> list[Array]:
+        return [one(j, g, p, seed + n) for n, (j, g, p) in enumerate(zip(joints, given, prompts, strict=True))]
+
+    return batch
+
+
+@each
 def kept(joints: Array, given: Array, prompt: str, seed: int) -> Array:
     return joints
 
@@ -135,6 +145,7 @@ def test_a_completion_that_strays_is_farther_from_the_truth(tmp_path: Path) -> N
     folder = dataset(tmp_path / "data", still, count=32)
 
     def fid(stray: float) -> float:
+        @each
         def complete(joints: Array, given: Array, prompt: str, seed: int) -> Array:
             return joints + stray * numbers(len(joints), 66, seed).reshape(joints.shape) * ~given[..., None]
 
@@ -191,7 +202,7 @@ def test_a_completion_is_told_what_is_given_and_nothing_of_the_rest(tmp_path: Pa
     evaluate(
         folder,
         Fake(),
-        lambda *each: calls.append(each) or each[0],  # type: ignore[func-returns-value]
+        each(lambda *call: calls.append(call) or call[0]),  # type: ignore[func-returns-value]
         samples=32,
         replications=2,
         pairs=10,
@@ -216,6 +227,7 @@ def test_the_evaluator_sees_relative_features_of_what_was_made(tmp_path: Path) -
     folder = dataset(tmp_path / "data", walk, count=32)
     made: list[Array] = []
 
+    @each
     def complete(joints: Array, given: Array, prompt: str, seed: int) -> Array:
         made.append(joints * [1, 1.01, 1])
         return made[-1]
@@ -292,9 +304,9 @@ def test_completions_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         evaluate(folder, Fake(), complete, **{"samples": 32, "replications": 1, "pairs": 9, **options})
 
     with pytest.raises(ValueError, match="finite joints"):
-        run(lambda joints, given, prompt, seed: joints[:-1])
+        run(each(lambda joints, given, prompt, seed: joints[:-1]))
     with pytest.raises(ValueError, match="finite joints"):
-        run(lambda joints, given, prompt, seed: joints * np.nan)
+        run(each(lambda joints, given, prompt, seed: joints * np.nan))
     with pytest.raises(ValueError, match="first half, middle half, last half: got second half"):
         run(halves=["second half"])
     with pytest.raises(ValueError, match="has 32 motions"):

@@ -3,6 +3,7 @@
 Joints are (rows, F, 22, 3) in metres on HumanML3D's skeleton, standing on y = 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import pi
@@ -41,12 +42,20 @@ class Filled:
     calls: int
 
 
-def fill(joints: Array, given: Bools, options: Options, on_step: OnStep, *, key: int = 0) -> Filled:
+def fill(
+    joints: Array,
+    given: Bools,
+    options: Options,
+    on_step: OnStep,
+    *,
+    key: int = 0,
+    prompts: Sequence[str] | None = None,
+) -> Filled:
     """Whole motions of joints (rows, F, 22, 3) of which `given` (rows, F, 22) are known; the rest may hold anything.
 
     Row n draws its noise from the options' seed + n; `key` tells the noise of one stretch of a long motion from
-    another's. What was given stays, and what was made is led to meet it. Raises ValueError for more frames than the
-    prior makes at once.
+    another's; `prompts` has one a row in the place of the options'. What was given stays, and what was made is led to
+    meet it. Raises ValueError for more frames than the prior makes at once.
     """
     prior, (rows, frames) = options.prior, joints.shape[:2]
     if not 2 <= frames <= prior.frames:
@@ -62,7 +71,7 @@ def fill(joints: Array, given: Bools, options: Options, on_step: OnStep, *, key:
     mask = prior.mask_to_state((~known).float())
     counted = Counted(prior.given(x_0, mask))
     noise = Noise.batch(options.seed, rows, prior.device)
-    conditions: Conditions = (prior.condition(options.prompt),)
+    conditions: Conditions = tuple(prior.condition(prompt) for prompt in prompts or [options.prompt])
     some = bool((mask == 0).any())
 
     def tell(progress: Progress) -> None:

@@ -33,10 +33,11 @@ from alm_motion.skeleton import Array
 
 __all__ = ["HALVES", "Complete", "evaluate", "half_given"]
 
-Complete = Callable[[Array, Bools, str, int], Array]
-"""`complete(joints, given, prompt, seed)`: the whole motion (F, 22, 3), on HumanML3D's skeleton, at 20 frames a second.
+Complete = Callable[[Sequence[Array], Sequence[Bools], Sequence[str], int], Sequence[Array]]
+"""`complete(joints, given, prompts, seed)`: whole motions (F, 22, 3), on HumanML3D's skeleton, at 20 frames a second.
 
-`given` (F, 22) is True for whole frames; the others of `joints` (F, 22, 3) repeat the nearest given one.
+A batch of 32 of any lengths F, of which number n has the seed `seed` + n. `given` (F, 22) is True for whole frames; the
+others of `joints` (F, 22, 3) repeat the nearest given one.
 """
 HALVES = {"first half": (0.0, 0.5), "middle half": (0.25, 0.75), "last half": (0.5, 1.0)}
 """What is taken away, as shares of a motion's own length."""
@@ -122,9 +123,7 @@ def _replication(
         first = seed + replication * rows + number * BATCH
         for half in halves:
             given = [half_given(half, len(joints)) for joints in true]
-            made = [
-                complete(*each, batch[n][1].text, first + n) for n, each in enumerate(zip(true, given, strict=True))
-            ]
+            made = complete(true, given, [caption.text for _, caption in batch], first)
             scores[half].add(evaluator, [relative_features(joints) for joints in made], made, text)
             scores[half].compare(true, made, given)
     return {name: each.measures(reference, pairs, seed + replication) for name, each in scores.items()}
@@ -139,18 +138,26 @@ class _Counted:
     count: int
     done: int = 0
 
-    def __call__(self, joints: Array, given: Bools, prompt: str, seed: int) -> Array:
-        frames, known = np.arange(len(joints)), np.flatnonzero(given[:, 0])
-        nearest = known[np.abs(frames[:, None] - known).argmin(1)]
-        made = np.asarray(self.complete(joints[nearest], given.copy(), prompt, seed), float)
-        if made.shape != joints.shape or not np.isfinite(made).all():
-            raise ValueError(
-                f"a completion must be finite joints {joints.shape}, got {made.shape}: on HumanML3D's skeleton and at "
-                f"{FPS:g} frames a second (seed {seed})"
-            )
-        self.done += 1
+    def __call__(
+        self, joints: Sequence[Array], given: Sequence[Bools], prompts: Sequence[str], seed: int
+    ) -> list[Array]:
+        hidden = [_hidden(*each) for each in zip(joints, given, strict=True)]
+        made = [np.asarray(each, float) for each in self.complete(hidden, [g.copy() for g in given], prompts, seed)]
+        for number, (true, each) in enumerate(zip(joints, made, strict=True)):
+            if each.shape != true.shape or not np.isfinite(each).all():
+                raise ValueError(
+                    f"a completion must be finite joints {true.shape}, got {each.shape}: on HumanML3D's skeleton and "
+                    f"at {FPS:g} frames a second (seed {seed + number})"
+                )
+        self.done += len(made)
         self.on_sample(self.done, self.count)
         return made
+
+
+def _hidden(joints: Array, given: Bools) -> Array:
+    """Joints of which those that are not given repeat the nearest frame that is."""
+    frames, known = np.arange(len(joints)), np.flatnonzero(given[:, 0])
+    return np.asarray(joints[known[np.abs(frames[:, None] - known).argmin(1)]])
 
 
 @dataclass

@@ -23,9 +23,9 @@ from alm_motion.progress import PROGRESS, progress
 __all__ = [
     "add_clip",
     "add_model",
-    "add_output",
     "add_report",
     "add_solver",
+    "add_work",
     "method_of",
     "opened",
     "outputs_of",
@@ -43,6 +43,16 @@ def add_clip(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="its frames a second, where the file does not say or is wrong")
     parser.add_argument("--unit", type=float, help="how many metres a BVH's unit is (the power of ten that fits a leg)")
     parser.add_argument("--mapping", type=Path, help="a JSON file: which joints are the 22, for a skeleton not known")
+
+
+def add_work(parser: argparse.ArgumentParser, *, prompt: bool = True) -> None:
+    """All that the verbs which make motion share; `prompt` leaves that out, where it is another's."""
+    add_output(parser)
+    if prompt:
+        parser.add_argument("--prompt", default="", help="what to show, for models that read it")
+    add_model(parser)
+    add_solver(parser)
+    add_report(parser)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +162,7 @@ def work(flags: argparse.Namespace, verb: Callable[[Settings], Result], source: 
                 prior=prior,
                 method=method_of(flags, prior),
                 reference=reference,
+                prompt=flags.prompt,
                 steps=flags.steps,
                 count=len(paths),
                 seed=flags.seed,

@@ -34,11 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     given.add_argument(
         "--joints", help="make only these of the 22 joints, the others are kept throughout: left_elbow,left_wrist"
     )
-    given.add_argument("--prompt", default="", help="what to show, for models that read it")
-    common.add_output(parser)
-    common.add_model(parser)
-    common.add_solver(parser)
-    common.add_report(parser)
+    common.add_work(parser)
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -56,7 +52,7 @@ def run(flags: argparse.Namespace) -> None:
         keep = given
 
     def verb(settings: Settings) -> Result:
-        return complete(clip, keep, **{**settings, "prompt": flags.prompt})
+        return complete(clip, keep, **settings)
 
     common.work(flags, verb, Path(flags.clip))
 

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from alm_core.choices import reference_named
 
 from alm_motion.clips import joints_of_clip
 from alm_motion.complete import kept_frames
@@ -85,10 +87,16 @@ def _paper(flags: argparse.Namespace) -> dict[str, Any]:
         flags.model, device=flags.device, dtype=flags.dtype, guidance=flags.guidance, text_encoder=flags.text_encoder
     )
     method = common.method_of(flags, prior)
+    reference = reference_named(flags.reference) if flags.reference else None
 
-    def complete(joints: Array, given: Bools, prompt: str, seed: int) -> Array:
-        options = Options(prior=prior, method=method, prompt=prompt, steps=flags.steps, seed=seed)
-        return np.asarray(fill(joints[None], given[None], options, options.tell(0, 1)).joints[0])
+    def complete(joints: Sequence[Array], given: Sequence[Bools], prompts: Sequence[str], seed: int) -> list[Array]:
+        # As the public code: all of a batch are of one length, and what lies beyond a motion's own is not given.
+        longest = max(len(each) for each in joints)
+        padded = np.stack([np.pad(j, ((0, longest - len(j)), (0, 0), (0, 0)), mode="edge") for j in joints])
+        known = np.stack([np.pad(g, ((0, longest - len(g)), (0, 0))) for g in given])
+        options = Options(prior=prior, method=method, reference=reference, steps=flags.steps, seed=seed)
+        made = fill(padded, known, options, options.tell(0, 1), prompts=prompts).joints
+        return [each[: len(true)] for each, true in zip(made, joints, strict=True)]
 
     with progress(flags.progress) as tell:
         return evaluate(

@@ -16,11 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_clip(parser)
     parser.add_argument("--seconds", type=float, required=True, help="how much to add")
     parser.add_argument("--where", choices=("after", "before"), default="after", help="on which side (after)")
-    parser.add_argument("--prompt", default="", help="what to show, for models that read it")
-    common.add_output(parser)
-    common.add_model(parser)
-    common.add_solver(parser)
-    common.add_report(parser)
+    common.add_work(parser)
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -28,6 +24,6 @@ def run(flags: argparse.Namespace) -> None:
     clip = common.opened(flags)
 
     def verb(settings: Settings) -> Result:
-        return extend(clip, flags.seconds, before=flags.where == "before", **{**settings, "prompt": flags.prompt})
+        return extend(clip, flags.seconds, before=flags.where == "before", **settings)
 
     common.work(flags, verb, Path(flags.clip))

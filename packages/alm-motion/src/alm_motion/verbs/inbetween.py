@@ -17,11 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     keys = parser.add_argument_group("what is given").add_mutually_exclusive_group(required=True)
     keys.add_argument("--keys", help="the numbers of the keyframes: 0,30,75,120")
     keys.add_argument("--every", type=int, help="each so-manieth frame is a keyframe, and the last")
-    parser.add_argument("--prompt", default="", help="what to show, for models that read it")
-    common.add_output(parser)
-    common.add_model(parser)
-    common.add_solver(parser)
-    common.add_report(parser)
+    common.add_work(parser)
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -38,6 +34,6 @@ def run(flags: argparse.Namespace) -> None:
             raise ValueError(f"--keys must be numbers of frames with commas between, got {flags.keys!r}") from None
 
     def verb(settings: Settings) -> Result:
-        return inbetween(clip, keys, **{**settings, "prompt": flags.prompt})
+        return inbetween(clip, keys, **settings)
 
     common.work(flags, verb, Path(flags.clip))

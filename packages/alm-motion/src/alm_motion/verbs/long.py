@@ -15,21 +15,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
     parser.add_argument("--seconds", type=float, required=True, help="how long it is to be")
     parser.add_argument(
-        "--prompt", action="append", help="what to show; several times with the second from which on: 4.5:running"
+        "--prompt",
+        dest="prompts",
+        action="append",
+        help="what to show; several times with the second from which on: 4.5:running",
     )
     parser.add_argument("--fps", type=float, default=60.0, help="frames a second of the result (60)")
     parser.add_argument("--loop", action="store_true", help="let the end run into the beginning")
     parser.add_argument("--stretch", type=int, default=STRETCH, help=f"frames made at once, at 20 a second ({STRETCH})")
     parser.add_argument("--overlap", type=int, default=CONTEXT, help=f"of which so many are given ({CONTEXT})")
-    common.add_output(parser)
-    common.add_model(parser)
-    common.add_solver(parser)
-    common.add_report(parser)
+    common.add_work(parser, prompt=False)
+    parser.set_defaults(prompt="")
 
 
 def run(flags: argparse.Namespace) -> None:
     """Makes a motion from nothing and writes what was asked for, all or nothing."""
-    prompts = _prompts(flags.prompt or [])
+    prompts = _prompts(flags.prompts or [])
 
     def verb(settings: Settings) -> Result:
         return long(
