@@ -6,7 +6,7 @@ DIR is a folder of BVH clips; only those that `alm_motion.dataset.held_out` name
 on. Windows lie evenly over all of them: a gap has 1.5 s around it, a half is of 6 s. Every method sees the same ones:
 
 - `fid`: the Fréchet distance to the same windows as captured, of this project's own encoder (`motion_encoder.py`),
-  which compares with no published FID; its interval is a bootstrap over windows. `fid_difference` is that to ALM, paired.
+  which compares with no published FID; its interval is a bootstrap. `fid_difference` is that to ALM, paired.
 - `gap_error` in m, `foot_skate`, and `seam_jerk`, at the seams over that of captured motion in the same frames.
 - of ALM, brought back to the clip's own skeleton at its own rate, with feet pinned: `kept_error` in mm, and the same.
 """

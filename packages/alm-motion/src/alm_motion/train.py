@@ -3,7 +3,7 @@
 The network's output is blended with x_t (`Prediction.from_blend`), on a cosine schedule of 1,000 steps:
 
     x_t = a x_0 + s ε,    x̂_0 = c x_t/a + √(1 − c) F(x_t),    c = τ²/(τ² + (s/a)²)
-    loss = ( ‖x̂_0 − x_0‖² + μ ‖Δj(x̂_0) − Δj(x_0)‖² ) / (1 − c)
+    loss = w ( ‖x̂_0 − x_0‖² + μ ‖Δj(x̂_0) − Δj(x_0)‖² ),    w = min(1 + (ω a/s)², 50)
 
 where j are the joints that the features stand for and Δ their way in a frame, so that feet learn to stand still. GMD's
 networks predict x_0 alone, so ε̂ = (x_t − a x̂_0)/s keeps each error divided by s; ALM goes by differences of ε̂.
@@ -34,6 +34,9 @@ __all__ = ["Settings", "train"]
 
 PLACES = 67
 """The channels that are learned: the root's and the places of joints, from which all others follow."""
+DETAIL = 0.5
+"""ω: below this noise, in deviations, errors count by how much less noise there is. Else what little they are is lost
+beside what cannot be known under much noise."""
 STEP = 0.02
 """A usual way of a joint in a frame, in metres: what the loss of ways is measured by."""
 
@@ -201,7 +204,7 @@ def _loss(
     out = out.float()
     kept = SPREAD**2 / (SPREAD**2 + (s / a) ** 2)
     x0 = kept / a * x_t + (1 - kept).sqrt() * out
-    weight = 1 / (1 - kept)
+    weight = (1 + (DETAIL * a / s) ** 2).clamp(max=50)
     error = (weight * (x0 - x_0).square()).mean()
     ways, true = (joints_of(x.transpose(1, 2) * std + mean).diff(dim=1) / STEP for x in (x0, x_0))
     loss: Tensor = error + settings.ways * (weight[..., None] * (ways - true).square()).mean()

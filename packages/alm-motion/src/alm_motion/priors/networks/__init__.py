@@ -1,1 +1,3 @@
 """Networks written here, whose keys are those of published checkpoints."""
+
+__all__: list[str] = []

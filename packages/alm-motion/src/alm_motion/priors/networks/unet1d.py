@@ -3,7 +3,8 @@
 Its keys are those of their checkpoints. Each level has two residual blocks, of which the first convolution is
 modulated by the condition (adaptive group normalisation, out · (1 + scale) + shift), then halves the length:
 three times, so that lengths are padded with zeros to `frames`, or to a multiple of 8 where that is None. On the way
-back theirs leaves the first level's state aside, so that all detail passes through half the frames; `fine` takes it.
+back theirs leaves the first level's state aside, so that all detail passes through half the frames, and normalises what
+comes out last, so that sizes are lost; `fine` takes that state, and leads what was not normalised to the output, too.
 """
 
 from collections.abc import Iterable
@@ -92,6 +93,7 @@ class _Temporal(nn.Module):
             self.ups.append(_level(2 * before, after, config, _Double(after)))
         if config.fine:
             self.ups.append(_level(2 * widths[0], widths[0], config, nn.Identity()))
+        self.fine_conv = nn.Conv1d(widths[0], config.channels, 1) if config.fine else None
         self.final_conv = nn.Sequential(_Plain(widths[0], widths[0]), nn.Conv1d(widths[0], config.channels, 1))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ class _Temporal(nn.Module):
             x = torch.cat([x, states.pop()], 1)
             x = up(attend(two(one(x, c), c)))
         out: Tensor = self.final_conv(x)
-        return out
+        return out if self.fine_conv is None else out + self.fine_conv(x)
 
 
 def _level(before: int, after: int, config: UNet1dConfig, resize: nn.Module) -> nn.ModuleList:
