@@ -52,7 +52,7 @@ class Settings:
     shortest: int = 40
     longest: int = 200
     rate: float = 6e-4
-    ways: float = 0.002
+    ways: float = 0.05
     unlabelled: float = 0.5
     seed: int = 0
 

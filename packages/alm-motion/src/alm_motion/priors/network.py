@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
-from alm_core import ALM, Conditions, Inversion, Level, Prediction, Prior, Schedule
+from alm_core import ALM, Conditions, FixedNoise, Level, Prediction, Prior, Schedule
 from alm_core.guidance import ClassifierFree, Condition, Embedding, Network, Unguided, known_conditions
 from alm_core.schedule import cosine
 from torch import Tensor, nn
@@ -103,8 +103,9 @@ class NetworkPrior:
     anchored: bool = True
     bound: float | None = None
     convert: Callable[[Tensor, Level, Tensor], Prediction] = Prediction.from_x0
+    lowest: int = 0
     alphas: tuple[float, ...] = field(default_factory=lambda: tuple(cosine()), repr=False)
-    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
+    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), FixedNoise()))
 
     @property
     def absolute(self) -> bool:
@@ -126,8 +127,13 @@ class NetworkPrior:
         return self
 
     def schedule(self, steps: int) -> Schedule:
-        """See `MotionPrior`: evenly from the last training index on; at most as many as it was trained with."""
-        return Schedule.trailing(self.alphas, min(steps, len(self.alphas)))
+        """See `MotionPrior`: evenly from the last training index on, down to `lowest`; at most as many as there are."""
+        last, lowest = len(self.alphas) - 1, self.lowest
+        steps = min(steps, last - lowest + 1)
+        if not lowest:
+            return Schedule.trailing(self.alphas, steps)
+        times = [round(last - i * (last - lowest) / max(steps - 1, 1)) for i in range(steps)]
+        return Schedule.vp(self.alphas, times)
 
     def encode(self, features: Tensor) -> Tensor:
         """See `MotionPrior`."""

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from alm_core import Prediction
+from alm_core import ALM, FixedNoise, Prediction
 from alm_core.placement import Options
 
 from alm_motion.features import CHANNELS
+from alm_motion.priors.base import Defaults
 from alm_motion.priors.files import array_beside, json_beside, load_keys, read_checkpoint, read_json
 from alm_motion.priors.network import Codec, NetworkPrior, TimeNetwork
 from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
@@ -24,6 +25,10 @@ __all__ = ["load_folder", "load_published"]
 
 FRAMES = 200
 """The most that the networks of `alm-motion train` have seen."""
+LOWEST = 150
+"""The last training index that they are sampled at: below, what little noise there is they leave in."""
+DEFAULTS = Defaults(50, ALM(w2=0.03), FixedNoise())
+"""The paper gives no w2 for motion; on clips that it was trained on, this one came nearest to captured motion."""
 PUBLISHED_FRAMES, CLIP_RANGE, GUIDANCE = 196, 6.0, 2.5
 SPREAD = 0.05
 """τ of the blend that `alm-motion train` trains, in deviations."""
@@ -48,7 +53,16 @@ def load_folder(folder: Path, options: Options) -> NetworkPrior:
     load_keys(network, load_file(weights), weights)
     text = ActionText(actions, options.device)
     return _prior(
-        network, Codec(mean, std), text, options, frames=FRAMES, guidance=1.0, anchored=False, convert=convert
+        network,
+        Codec(mean, std),
+        text,
+        options,
+        frames=FRAMES,
+        guidance=1.0,
+        anchored=False,
+        convert=convert,
+        lowest=LOWEST,
+        defaults=DEFAULTS,
     )
 
 
@@ -79,7 +93,11 @@ def load_published(checkpoint: Path, options: Options, *, text_encoder: str | Pa
         Codec(mean, std, absolute, mix, unmix),
         Sentences(str(text_encoder or CLIP), options.device) if reads_text else NoText(),
         options,
-        frames=PUBLISHED_FRAMES,
+        frames=LOWEST = 150
+"""The last training index that they are sampled at: below, what little noise there is they leave in."""
+DEFAULTS = Defaults(50, ALM(w2=0.03), FixedNoise())
+"""The paper gives no w2 for motion; on clips that it was trained on, this one came nearest to captured motion."""
+PUBLISHED_FRAMES,
         guidance=GUIDANCE if reads_text else 1.0,
         anchored=True,
         bound=CLIP_RANGE,
