@@ -93,11 +93,7 @@ def load_published(checkpoint: Path, options: Options, *, text_encoder: str | Pa
         Codec(mean, std, absolute, mix, unmix),
         Sentences(str(text_encoder or CLIP), options.device) if reads_text else NoText(),
         options,
-        frames=LOWEST = 150
-"""The last training index that they are sampled at: below, what little noise there is they leave in."""
-DEFAULTS = Defaults(50, ALM(w2=0.03), FixedNoise())
-"""The paper gives no w2 for motion; on clips that it was trained on, this one came nearest to captured motion."""
-PUBLISHED_FRAMES,
+        frames=PUBLISHED_FRAMES,
         guidance=GUIDANCE if reads_text else 1.0,
         anchored=True,
         bound=CLIP_RANGE,
