@@ -51,6 +51,7 @@ from benchmarks.motion_encoder import embed
 
 Bools = NDArray[np.bool_]
 AROUND = 30
+JUMP = 0.08
 TASKS: dict[str, tuple[int, int, int]] = {
     **{f"gap-{s:g}s": (2 * AROUND + round(20 * s), AROUND, AROUND + round(20 * s)) for s in (0.5, 1, 2, 4)},
     "first-half": (120, 0, 60),
@@ -86,10 +87,13 @@ class Windows:
 
     @staticmethod
     def of(clips: list[Clip], task: tuple[int, int, int], count: int) -> Windows:
-        """Evenly over all clips that are long enough."""
+        """Evenly over all clips that are long enough, but for where the capture itself jumps."""
         frames, start, stop = task
         long = 3 * (frames - 1) + 1
-        starts = [(n, s) for n, clip in enumerate(clips) for s in range(0, len(clip) - long + 1, 3)]
+        jumps = [jumping(clip) for clip in clips]
+        starts = [
+            (n, s) for n, c in enumerate(clips) for s in range(0, len(c) - long + 1, 3) if whole_at(jumps[n], s, long)
+        ]
         chosen = [starts[i] for i in np.linspace(0, len(starts) - 1, count).round().astype(int)]
         parts = [clips[n].frames(slice(s, s + long)) for n, s in chosen]
         mapped = [weights(part.skeleton, guess(part.skeleton)) for part in parts]
@@ -100,6 +104,18 @@ class Windows:
         given = np.stack([stage.given for stage in stages])
         assert (given.sum(1) == frames - stop + start).all()
         return Windows(parts, stages, mapped, true, given, [whole] * count)
+
+
+def jumping(clip: Clip) -> Bools:
+    """In which frames (F) the body is not between where it is before and after: some angles were averaged past ±180°."""
+    joints, found = joints_of_clip(clip), np.zeros(len(clip), bool)
+    found[1:-1] = np.linalg.norm(joints[1:-1] - (joints[:-2] + joints[2:]) / 2, axis=2).mean(1) > JUMP
+    return found
+
+
+def whole_at(jumps: Bools, start: int, frames: int) -> bool:
+    """Whether a window has no such frame."""
+    return not jumps[start : start + frames].any()
 
 
 def interpolated(windows: Windows, *, turns: bool) -> Array:
