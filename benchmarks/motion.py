@@ -8,7 +8,7 @@ on. Windows lie evenly over all of them: a gap has 1.5 s around it, a half is of
 - `fid`: the Fréchet distance to the same windows as captured, of this project's own encoder (`motion_encoder.py`),
   which compares with no published FID; its interval is a bootstrap. `fid_difference` is that to ALM, paired.
 - `gap_error` in m, `foot_skate`, and `seam_jerk`, at the seams over that of captured motion in the same frames.
-- of ALM, brought back to the clip's own skeleton at its own rate, with feet pinned: `kept_error` in mm, and the same.
+- of ALM in some tasks, on the clip's own skeleton at its own rate, with feet pinned: `kept_error` in mm, and the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from alm_core import (
 from alm_motion import Clip, load_prior, read_clip
 from alm_motion.clips import joints_of_clip
 from alm_motion.contacts import pinned
-from alm_motion.dataset import held_out
+from alm_motion.dataset import held_out, jumping
 from alm_motion.fill import fill
 from alm_motion.mapping import guess, weights
 from alm_motion.metrics import (
@@ -61,7 +61,6 @@ from benchmarks.motion_encoder import embed
 
 Bools = NDArray[np.bool_]
 AROUND = 30
-JUMP = 0.08
 TASKS: dict[str, tuple[int, int, int]] = {
     "first-half": (120, 0, 60),
     "middle-half": (120, 30, 90),
@@ -86,7 +85,9 @@ METHODS: dict[str, tuple[Method | None, Reference | None]] = {
     "repaint": (RePaint(3), None),
 }
 """None is what the prior uses by itself; `alm-pictures` has the paper's weights for pictures."""
-ON_HALVES = ("alm-no-delta", "alm-no-conditional", "alm-no-joint", "alm-pictures", "reconstruction")
+OWN = ("last-half", "gap-1s", "gap-2s")
+"""Tasks of which ALM's result is brought back to the clips' own skeletons, which takes longer than making it."""
+ON_HALVES = ("alm-no-delta", "alm-no-conditional", "alm-no-joint", "alm-pictures", "alm-imputation", "reconstruction")
 """Ablations, and a method far from the others, which gaps leave out."""
 
 
@@ -106,7 +107,7 @@ class Windows:
         """Evenly over all clips that are long enough, but for where the capture itself jumps."""
         frames, start, stop = task
         long = 3 * (frames - 1) + 1
-        jumps = [jumping(clip) for clip in clips]
+        jumps = [jumping(joints_of_clip(clip)) for clip in clips]
         starts = [
             (n, s) for n, c in enumerate(clips) for s in range(0, len(c) - long + 1, 3) if whole_at(jumps[n], s, long)
         ]
@@ -120,13 +121,6 @@ class Windows:
         given = np.stack([stage.given for stage in stages])
         assert (given.sum(1) == frames - stop + start).all()
         return Windows(parts, stages, mapped, true, given, [whole] * count)
-
-
-def jumping(clip: Clip) -> Bools:
-    """In which frames (F) the body is not between where it was and will be: some angles were averaged past ±180°."""
-    joints, found = joints_of_clip(clip), np.zeros(len(clip), bool)
-    found[1:-1] = np.linalg.norm(joints[1:-1] - (joints[:-2] + joints[2:]) / 2, axis=2).mean(1) > JUMP
-    return found
 
 
 def whole_at(jumps: Bools, start: int, frames: int) -> bool:
@@ -248,7 +242,7 @@ def main() -> int:
             found, mine = measured(windows, made[name], features, of_alm)
             of_alm = mine if name == "alm" else of_alm
             row |= found
-            if name == "alm":
+            if name == "alm" and task in OWN:
                 row["own_skeleton"] = own_skeleton(windows, made[name])
             rows.append(row)
             cells = {k: v["value"] for k, v in row.items() if isinstance(v, dict) and "value" in v}

@@ -331,6 +331,7 @@ def test_options_out_of_range_are_refused(method: type[Method], options: dict[st
         method(**options)
 
 
-def test_reconstruction_guidance_says_that_it_needs_the_clean_part() -> None:
-    with pytest.raises(ValueError, match="lockstep=False"):
-        run(ReconstructionGuidance())
+def test_imputation_and_reconstruction_guidance_say_that_they_need_the_clean_part() -> None:
+    for method in (ReconstructionGuidance(), ALM(imputation=True)):
+        with pytest.raises(ValueError, match="lockstep=False"):
+            run(method)

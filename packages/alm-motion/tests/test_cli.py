@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tiny
 import walker
-from alm_motion import __version__, cli, verbs
+from alm_motion import __version__, cli, read_clip, verbs
 from alm_motion.clips import joints_of_clip
 from alm_motion.formats.bvh import parse_bvh
+from alm_motion.mapping import KNOWN
 from PIL import Image
 
 QUICK = ["--model", "tiny", "--steps", "3"]
@@ -101,9 +102,69 @@ def test_convert_render_and_models(place: Path, capsys: pytest.CaptureFixture[st
         assert (place / name).stat().st_size > 1000
     capsys.readouterr()
     assert run("models", "--json") == 0
-    assert set(json.loads(capsys.readouterr().out)["shipped"]) == {"cmu", "exemplar"}
+    listed = json.loads(capsys.readouterr().out)
+    assert set(listed["shipped"]) == {"cmu", "exemplar"}
+    assert run("complete", "walk.bvh", "--keep", "0:9", "-o", "out.bvh", "--prompt", "fly") == 2
+    assert f"it knows {', '.join(listed['actions']['cmu'])}, or" in capsys.readouterr().err
     assert run("models") == 0
-    assert "CondMDI" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "CondMDI" in said
+    assert "running, salsa" in said
+
+
+def test_a_mapping_reaches_every_output(place: Path) -> None:
+    (place / "odd.bvh").write_text(walker.text(150).replace("Left", "Port"))
+    joints = json.dumps(KNOWN["Mixamo and MotionBuilder"]).replace("Left", "Port")
+    (place / "map.json").write_text(joints)
+    odd = ["odd.bvh", "--mapping", "map.json"]
+    assert run("complete", *odd, "--keep", "0:40,100:", "-o", "out.npz", "--preview", "out.png", *QUICK) == 0
+    for kind in ("joints", "features", "poses"):
+        assert run("convert", *odd, "-o", f"{kind}.npz", "--as", kind) == 0
+        assert run("convert", "walk.bvh", "-o", "plain.npz", "--as", kind, "--overwrite") == 0
+        assert (place / f"{kind}.npz").read_bytes() == (place / "plain.npz").read_bytes()
+    assert run("render", *odd, "-o", "look.png") == 0
+    assert run("evaluate", *odd, "--truth", "odd.bvh", "--keep", "0:40") == 0
+
+
+def test_outputs_of_one_name_are_formats_of_one_motion_and_others_variants(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep = ["complete", "walk.bvh", "--keep", "0:40,100:", *QUICK]
+    assert run(*keep, "-o", "a.bvh", "-o", "b.bvh", "-o", "a.npz", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["output"] == ["a.bvh", "a.npz", "b.bvh"]
+    a, b = (joints_of_clip(read_clip(name)) for name in ("a.bvh", "b.bvh"))
+    with np.load("a.npz") as file:
+        np.testing.assert_allclose(file["joints"], a, atol=1e-6)
+    assert np.abs(a - b).max() > 1e-3
+    assert run(*keep, "-o", "c.bvh", "-o", "c.npz", "--count", "2") == 0
+    assert {path.name for path in place.glob("c*")} == {"c-1.bvh", "c-1.npz", "c-2.bvh", "c-2.npz"}
+    assert (place / "c-2.bvh").read_bytes() == (place / "b.bvh").read_bytes()
+    assert run(*keep, "-o", "d.bvh", "-o", "d.npz", "-o", "e.bvh", "--count", "3") == 2
+    assert "--count 3 does not fit 2 names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["complete", "--keep", "-30:"], ["inbetween", "--keys", "-150,-1"]])
+def test_numbers_from_the_end_are_no_flags(words: list[str], place: Path) -> None:
+    assert run(words[0], "walk.bvh", *words[1:], "-o", "out.bvh", *QUICK) == 0
+    made, true = (parse_bvh(Path(name).read_text()).values for name in ("out.bvh", "walk.bvh"))
+    assert (made[-1] == true[-1]).all()
+    assert np.abs(made[60:110] - true[60:110]).max() > 0.1
+
+
+def test_joints_without_a_rate_and_with_z_up_are_measured(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, y, z = np.moveaxis(joints_of_clip(walker.clip(60)), 2, 0)
+    np.save("laid.npy", np.stack([x, -z, y], 2))
+    words = ["evaluate", "laid.npy", "--truth", "laid.npy", "--keep", "0:20", "--json"]
+    assert run(*words) == 2
+    assert "--fps" in capsys.readouterr().err
+    assert run(*words, "--fps", "60") == 2
+    assert "--up z" in capsys.readouterr().err
+    assert run(*words, "--fps", "60", "--up", "z") == 0
+    turned = json.loads(capsys.readouterr().out)
+    np.save("plain.npy", np.stack([x, y, z], 2))
+    words[1] = words[3] = "plain.npy"
+    assert run(*words, "--fps", "60") == 0
+    assert json.loads(capsys.readouterr().out) == turned
 
 
 def test_evaluate_measures_a_completed_clip(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +274,7 @@ def test_a_failure_while_working_is_status_1_and_writes_nothing(
 def test_an_interrupted_job_leaves_nothing(place: Path) -> None:
     (place / "long.bvh").write_text(walker.text(1200))
     words = [sys.executable, "-m", "alm_motion", "complete", "long.bvh", "--keep", "0:60,1140:", "-o", "out.bvh"]
-    job = subprocess.Popen([*words, "--model", "tiny", "--steps", "1000", "--progress", "json"], stderr=subprocess.PIPE)
+    job = subprocess.Popen([*words, "--model", "tiny", "--steps", "800", "--progress", "json"], stderr=subprocess.PIPE)
     assert job.stderr is not None
     job.stderr.readline()
     job.send_signal(signal.SIGTERM)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import walker
 from alm_motion.formats import FormatError
-from alm_motion.formats.bvh import parse_bvh, write_bvh
+from alm_motion.formats.bvh import Bvh, Node, parse_bvh, write_bvh
 from scipy.spatial.transform import Rotation
 
 SMALL = """HIERARCHY
@@ -105,6 +105,11 @@ def test_angles_run_on_from_the_frame_before() -> None:
         (("MOTION", "NOTION"), "no MOTION"),
         (("Frames: 2", "Frames: 0"), "no frames"),
         (("Frames: 2", "Frames: 3"), "says Frames: 3 and has 2"),
+        (("Frames: 2", "Frames: inf"), "line 17 is 'Frames: inf', wanted 'Frames:'"),
+        (("Frames: 2", "Frames: nan"), "wanted 'Frames:'"),
+        (("Frames: 2", "Frames: 2.5"), "wanted 'Frames:'"),
+        (("Frame Time: 0.04", "Frame Time: inf"), "above 0 seconds"),
+        (("JOINT knee", "JOINT left knee"), "line 6: a name is one word, before '{': got 'left' and then 'knee'"),
         (("Frame Time: 0.04", "Frame Time: 0"), "above 0 seconds"),
         (("Frame Time: 0.04", "Frame Time: soon"), "wanted 'Frame Time:'"),
         (("1 2 3 10", "1 2 nan 10"), "frame 0, hip Zposition is nan"),
@@ -119,3 +124,20 @@ def test_angles_run_on_from_the_frame_before() -> None:
 def test_a_broken_file_is_told_with_its_place(change: tuple[str, str], said: str) -> None:
     with pytest.raises(FormatError, match=re.escape(said)):
         parse_bvh(SMALL.replace(*change, 1))
+
+
+@pytest.mark.parametrize("change", [("\n", "\r\n"), (" ", "\t"), (": ", ":\t"), ("{\n", "{ \t\n")])
+def test_other_line_ends_and_tabs_read_alike_and_lines_end_as_they_came(change: tuple[str, str]) -> None:
+    changed = SMALL.replace(*change).replace("End\tSite", "End Site").replace("Frame\tTime", "Frame Time")
+    found, plain = parse_bvh(changed), parse_bvh(SMALL)
+    assert found.nodes == plain.nodes
+    assert (found.values == plain.values).all()
+    assert found.frame_time == plain.frame_time
+    written = write_bvh(found)
+    assert written.count("\n") == SMALL.count("\n")
+    assert written.count("\r\n") == changed.count("\r\n")
+
+
+def test_a_name_of_two_words_is_not_written() -> None:
+    with pytest.raises(ValueError, match="one word, got 'left knee'"):
+        write_bvh(Bvh((Node("left knee", -1, (0.0, 0.0, 0.0)),), np.empty((1, 0)), 0.1))

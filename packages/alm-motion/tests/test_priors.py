@@ -17,7 +17,9 @@ from alm_motion.features import extract
 from alm_motion.priors import MotionPrior
 from alm_motion.priors.exemplar import Exemplar
 from alm_motion.priors.network import Codec
+from alm_motion.priors.unet1d import LOWEST
 from motion_formula import motion
+from safetensors.torch import load_file, save_file
 
 MAKE: dict[str, Callable[[Path], Path]] = {
     "trained": tiny.trained,
@@ -139,6 +141,9 @@ def test_the_exemplar_prior_fills_a_rhythm_with_the_rhythm() -> None:
         (lambda p: p.write_bytes(b"x"), ValueError, "is not a checkpoint of tensors"),
         (lambda p: torch.save({"model_avg": {"a.weight": torch.zeros(1)}}, p), ValueError, "missing embed_timestep"),
         (lambda p: _argue(p, latent_dim=32), ValueError, "of another shape"),
+        (lambda p: _argue(p, latent_dim=100), ValueError, "a width must be a multiple of 8 at every level, got 100"),
+        (lambda p: _argue(p, dim_mults=[2, -1]), ValueError, "a multiple of 8 at every level, got -16"),
+        (lambda p: _argue(p, dim_mults=None), ValueError, "describes no network"),
         (lambda p: _argue(p, arch="unet_large"), ValueError, "the U-Net ('unet') is wanted"),
         (lambda p: _argue(p, traj_only=True), ValueError, "is of traj_only"),
         (lambda p: _argue(p, dataset="kit"), ValueError, "was trained on kit"),
@@ -152,6 +157,76 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     spoil(path)
     with pytest.raises(kind, match=re.escape(said)):
         load_prior(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mean": [0.0] * 20}, "mean must be 263 finite numbers, got the shape (20,)"),
+        ({"mean": [[0.0], []]}, "config.json is not that of a model"),
+        ({"mean": [0.0] * 262 + [float("nan")]}, "mean must be 263 finite numbers"),
+        ({"std": [0.0] * 263}, "std must be 263 finite numbers above 0"),
+        ({"actions": ["walking"]}, "the network knows 2 actions, and 1 have names"),
+        ({"network": {"actions": -2}}, "actions must be a whole number of 0 or more, got -2"),
+        ({"network": {"width": 12}}, "a width must be a multiple of 8 at every level, got 12"),
+        ({"network": {"width": 24.0}}, "width must be a whole number of 1 or more, got 24.0"),
+        ({"network": {"width": 32}}, "of another shape"),
+        ({"network": {"multipliers": [1] * 6}}, "1 to 4 multipliers of the width are wanted, got 6"),
+        ({"network": {"channels": 100}}, "67 or 263 channels"),
+        ({"network": {"frames": 100}}, "frames must be null, or a multiple of 8"),
+        ({"network": {"colour": 1}}, "unknown keys colour"),
+        ({"predicts": "noise"}, "is not that of a model"),
+    ],
+)
+def test_a_folder_whose_numbers_do_not_fit_is_refused_in_one_line(
+    change: dict[str, dict[str, object]], said: str, tmp_path: Path
+) -> None:
+    folder = tiny.trained(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    if "network" in change:
+        change = {"network": {**config["network"], **change["network"]}}
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(ValueError, match=re.escape(said)) as found:
+        load_prior(folder)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("size", [0, 4, 200, -9])
+def test_cut_weights_are_refused_in_one_line(size: int, tmp_path: Path) -> None:
+    weights = tiny.trained(tmp_path / "m") / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read \(.*\): fetch or train") as found:
+        load_prior(tmp_path / "m")
+    assert "\n" not in str(found.value)
+
+
+def test_guidance_of_a_model_that_reads_no_prompt_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path / "m")
+    weights, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+    config |= {"actions": [], "network": {**config["network"], "actions": 0}}
+    save_file({k: v for k, v in weights.items() if "embed_action" not in k}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    for path in (models["condmdi"], folder):
+        with pytest.raises(
+            ValueError, match=r"reads no prompt, so that nothing guides it, got 2\.5: leave guidance out"
+        ):
+            load_prior(path, guidance=2.5)
+        assert load_prior(path, guidance=1.0).guided_rows == 1
+    with pytest.raises(ValueError, match="takes no prompt, got 'walking'"):
+        load_prior(folder).condition("walking")
+
+
+def test_more_steps_than_there_are_are_refused(models: dict[str, Path]) -> None:
+    for name, most in (("trained", 1000 - LOWEST), ("gmd", 1000), ("mdm", 50)):
+        prior = load_prior(models[name])
+        assert len(prior.schedule(most).levels) == most + 1
+        with pytest.raises(ValueError, match=f"between 1 and {most} steps, got {most + 1}"):
+            prior.schedule(most + 1)
+
+
+def test_the_usual_steps_are_no_more_than_there_are(tmp_path: Path) -> None:
+    prior = load_prior(tiny.mdm(tmp_path / "m", diffusion_steps=20))
+    assert prior.defaults.steps == 20
 
 
 def _argue(path: Path, **arguments: object) -> None:

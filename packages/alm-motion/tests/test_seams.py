@@ -58,13 +58,8 @@ def test_a_single_keyframe_gives_place_and_no_speed() -> None:
     np.testing.assert_allclose(found[25], 0.5 - faded(np.array([5]), 10, np.full(3, 0.5), np.zeros(3)))
 
 
-def test_a_jump_beside_a_border_that_was_put_into_the_result_is_closed() -> None:
-    time = np.arange(60)[:, None, None] / 20
-    true = np.concatenate([time, time**2, 0 * time], 2)
-    made, given = true + 0.2, np.ones((60, 1), bool)
+def test_a_motion_that_is_already_met_is_left_as_it_is() -> None:
+    true = np.cumsum(np.random.default_rng(1).normal(size=(60, 2, 3)), 0)
+    given = np.ones((60, 2), bool)
     given[20:40] = False
-    made[given] = true[given]  # as imputation leaves it
-    found = met(made, true, given, 20.0)
-    steps, natural = (np.linalg.norm(np.diff(each[:, 0], axis=0), axis=1) for each in (found, true))
-    assert steps[[19, 39]].max() < natural[[19, 39]].max() + 0.02
-    np.testing.assert_allclose(met(true, true, given, 20.0), true)
+    np.testing.assert_array_equal(met(true, true, given, 20.0), true)

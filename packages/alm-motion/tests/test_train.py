@@ -1,19 +1,23 @@
 """Training: the held-out rule, what is learned from, and a run that learns, goes on and is loaded."""
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import walker
 from alm_motion import cli, load_prior
-from alm_motion.dataset import ROOT_EMPHASIS, action_of, held_out, joints20, read_folder, statistics, variants
+from alm_motion.dataset import ROOT_EMPHASIS, action_of, held_out, joints20, jumping, read_folder, statistics, variants
 from alm_motion.features import joints_of
+from alm_motion.formats.bvh import write_bvh
 from alm_motion.skeleton import MIRROR
-from alm_motion.train import Settings, train
+from alm_motion.train import Training, train
 
-SMALL = Settings(minutes=0.05, width=16, multipliers=(1, 1), batch=256, shortest=16, longest=32)
+SMALL = Training(minutes=0.05, width=16, multipliers=(1, 1), batch=256, shortest=16, longest=32)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +82,7 @@ def test_a_run_learns_goes_on_and_is_a_model(clips: Path, tmp_path: Path) -> Non
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["actions"] == ["walk"]
     assert len(config["mean"]) == config["network"]["channels"] == 67
-    train(clips, tmp_path / "m", Settings(**{**vars(SMALL), "minutes": 0.08}), tell=reports.append)
+    train(clips, tmp_path / "m", Training(**{**vars(SMALL), "minutes": 0.08}), tell=reports.append)
     assert reports[1]["steps"] > reports[0]["steps"]
     assert reports[1]["held_out"] < reports[0]["held_out"] * 1.2
     prior = load_prior(tmp_path / "m")
@@ -94,3 +98,108 @@ def test_a_checkpoint_is_not_begun_anew_without_being_asked(
     assert cli.main(["train", str(clips), "-o", str(tmp_path)]) == 2
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "state.pt").read_bytes() == b"mine"
+
+
+def test_a_frame_that_is_not_between_its_neighbours_jumps() -> None:
+    time = np.arange(40)[:, None, None]
+    joints = np.array([0.3, 0.1, -0.2]) * time + np.zeros((40, 22, 3))  # fast, and even
+    assert not jumping(joints).any()
+    joints[20, :, 1] += 0.081
+    assert np.flatnonzero(jumping(joints)).tolist() == [20]
+    joints[20, :, 1] -= 0.002
+    assert not jumping(joints).any()
+    joints[30, :11] += [0, 0, 0.17]  # half of the joints, twice as far
+    assert np.flatnonzero(jumping(joints)).tolist() == [30]
+    assert jumping(joints[:2]).tolist() == [False, False]
+
+
+def test_a_clip_is_read_in_pieces_between_the_frames_that_jump(tmp_path: Path) -> None:
+    frames = next(n for n in range(200, 300) if not held_out("walk_1", n) and held_out("walk_1", n - 103))
+    motion = walker.bvh(frames)
+    motion.values[100, 1] += 40
+    (tmp_path / "walk_1.bvh").write_text(write_bvh(motion))
+    learn, test = read_folder(tmp_path)
+    # The jump is in its neighbours, too, which lie half as far from theirs; one more on each side is dropped.
+    assert [len(one.joints) for one in learn] == [98, frames - 103]
+    assert not test  # the rule goes by the whole clip
+    assert {(one.name, one.action) for one in learn} == {("walk_1", "walk")}
+    assert not any(jumping(one.joints).any() for one in learn)
+    assert all(abs(one.joints[:, :, 1].min()) < 0.05 for one in learn)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--width", "100"], "a width must be a multiple of 8 at every level, got 100"),
+        (["--width", "8"], "a width must be a multiple of 8 at every level, got 12"),
+        (["--width", "0"], "width must be a whole number of 1 or more, got 0"),
+        (["--minutes", "-1"], "the minutes to train must be above 0, got -1"),
+        (["--minutes", "0"], "the minutes to train must be above 0, got 0"),
+        (["--minutes", "nan"], "the minutes to train must be above 0, got nan"),
+        (["--seed", "-3"], "the seed must be 0 or more"),
+    ],
+)
+def test_wrong_numbers_are_refused_before_anything_is_written(
+    flags: list[str], said: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", str(clips), "-o", str(tmp_path / "m"), *flags]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_folders_with_nothing_to_learn_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = next(n for n in range(150, 190) if held_out("walk_1", n))
+    short = next(n for n in range(20, 40) if not held_out("walk_1", n))
+    strange = walker.text(60).replace("LeftUpLeg", "Tentacle")
+    for name, text, said in (
+        ("held", walker.text(out), "only clips that the rule holds out"),
+        ("short", walker.text(short), "no clip of a second or more"),
+        ("strange", strange, "strange/walk_1.bvh: the skeleton is not known"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "walk_1.bvh").write_text(text)
+        assert cli.main(["train", str(tmp_path / name), "-o", str(tmp_path / "m")]) == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert told.count("\n") == 1
+        assert not (tmp_path / "m").exists()
+
+
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second goes by with every look at the clock, so that a step lasts one."""
+    seconds = itertools.count()
+    monkeypatch.setattr("alm_motion.train.time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+
+
+def test_a_run_that_goes_on_draws_what_an_unbroken_one_draws(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticking(monkeypatch)
+    two, four = (replace(SMALL, minutes=(steps - 0.5) / 60) for steps in (2, 4))
+    train(clips, tmp_path / "whole", four)
+    train(clips, tmp_path / "broken", two)
+    begun = torch.load(tmp_path / "broken" / "state.pt", weights_only=True)
+    train(clips, tmp_path / "broken", four)
+    whole, broken = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "broken"))
+    assert (begun["steps"], whole["steps"], broken["steps"]) == (2, 4, 4)
+    assert whole["random"] == broken["random"] != begun["random"]
+    del begun["random"]  # a checkpoint of before
+    torch.save(begun, tmp_path / "broken" / "state.pt")
+    train(clips, tmp_path / "broken", four)
+    assert torch.load(tmp_path / "broken" / "state.pt", weights_only=True)["steps"] == 4
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_left(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticking(monkeypatch)
+    train(clips, tmp_path, replace(SMALL, minutes=0.01))
+    state = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(ValueError, match="is not a checkpoint of this network") as found:
+        train(clips, tmp_path, replace(SMALL, minutes=0.01, width=24))
+    assert "\n" not in str(found.value)
+    assert (tmp_path / "state.pt").read_bytes() == state

@@ -1,6 +1,7 @@
 """The command line: what is common to its verbs, and the exit status. The verbs' flags and work are in `verbs`."""
 
 import argparse
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (what, add, run) in verbs.VERBS.items():
         verb = subparsers.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         add(verb)
+        verb._negative_number_matcher = re.compile(r"-\d")  # -30: is a range of frames, no flag
         verb.set_defaults(run=run)
     return parser
 

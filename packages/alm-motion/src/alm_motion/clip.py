@@ -1,13 +1,18 @@
 """A motion clip: a skeleton and its pose in each frame, and what of it came from a file as it is."""
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alm_motion.mapping import Joints
 from alm_motion.skeleton import Array, Skeleton
 
-__all__ = ["Clip"]
+__all__ = ["Clip", "Up"]
+
+Up = Literal["y", "z"]
+"""Which axis points up."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,8 @@ class Clip:
     """Local `rotations` (F, J, 3, 3) and `translations` (F, J, 3, metres) at `fps` frames a second.
 
     `source` is the parsed file, and `rows` (F) the frame of it that each frame is, −1 where it was made: a writer of
-    the same format puts the file's own numbers there. `unit` is how many metres the file's unit is.
+    the same format puts the file's own numbers there. `unit` is how many metres the file's unit is, and `up` its axis
+    that points up; the clip's own is Y. `mapping` says which joints are the 22, where the skeleton is not a known one.
     """
 
     skeleton: Skeleton
@@ -25,6 +31,8 @@ class Clip:
     unit: float = 1.0
     source: object | None = field(default=None, repr=False)
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    mapping: Joints | None = field(default=None, repr=False)
+    up: Up = "y"
 
     def __post_init__(self) -> None:
         """Checks sizes and the rate."""

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from alm_motion.clip import Clip
-from alm_motion.features import FPS, absolute, extract, joints_of, relative
+from alm_motion.clip import Clip, Up
+from alm_motion.features import FPS, absolute, extract, facing, joints_of, relative
 from alm_motion.formats.bvh import Bvh, Node
 from alm_motion.formats.npz import Features, Joints, Poses, timeless
 from alm_motion.mapping import Joints as Mapping
@@ -21,7 +21,7 @@ from alm_motion.mapping import guess, weights
 from alm_motion.retarget import Fitted, resampled
 from alm_motion.seams import runs
 from alm_motion.skeleton import LEGS, PARENTS, SMPL22, Array, Skeleton
-from alm_motion.smpl import Kind, SmplPoses, rest_joints, to_poses, to_y_up, to_z_up
+from alm_motion.smpl import Y_UP, Kind, SmplPoses, rest_joints, to_poses, to_y_up, to_z_up
 
 __all__ = ["bvh_of", "clip_of", "clip_of_joints", "features_file", "joints_file", "joints_of_clip", "poses_file"]
 
@@ -41,18 +41,39 @@ HANDS: dict[Kind, tuple[str, ...]] = {
 }
 SEGMENT = 0.03
 """Metres of the bones that the default body does not know: fingers."""
+LYING = 2.0
+"""How many times farther along Z than along Y the head is from the feet where Z is taken for up."""
+ROOT, POSE, NEXT = slice(0, 3), slice(3, 193), slice(193, 263)
+"""Features of the root's place or steps, of the pose alone, and of the way to the next frame."""
 
 
 def joints_of_clip(clip: Clip, mapping: Mapping | None = None) -> Array:
-    """The 22 joints (F, 22, 3) of a clip, in metres. Raises ValueError where its skeleton is not known."""
-    mapped = weights(clip.skeleton, mapping or guess(clip.skeleton))
+    """The 22 joints (F, 22, 3) of a clip, in metres, by this mapping or else the clip's own.
+
+    Raises ValueError where there is neither and its skeleton is not known.
+    """
+    mapped = weights(clip.skeleton, mapping or clip.mapping or guess(clip.skeleton))
     return np.asarray(np.einsum("mj,fjc->fmc", mapped, clip.positions()))
 
 
-def clip_of(source: Bvh | Joints | Features | Poses, *, fps: float | None = None, unit: float | None = None) -> Clip:
-    """The clip of what a file holds. `fps` is for files that do not say; `unit` is how many metres a BVH's unit is."""
+def clip_of(
+    source: Bvh | Joints | Features | Poses,
+    *,
+    fps: float | None = None,
+    unit: float | None = None,
+    mapping: Mapping | None = None,
+    up: Up | None = None,
+) -> Clip:
+    """The clip of what a file holds.
+
+    `fps` is for files that do not say; `unit` is how many metres a BVH's unit is, and `mapping` which of its joints are
+    the 22. `up` is the axis of a BVH or of joints that points up: by default Y, and ValueError is raised where it seems
+    to be Z.
+    """
     if isinstance(source, Bvh):
-        return _of_bvh(source, fps, unit)
+        return _upright(_of_bvh(source, fps, unit, mapping), up)
+    if up == "z" and not isinstance(source, Joints):
+        raise ValueError("--up z (up=) is for BVH and joints: poses are always Z up in a file, features Y up; omit it")
     if isinstance(source, Features):
         values = torch.from_numpy(np.asarray(source.features, float))
         joints = joints_of(values if source.absolute else absolute(values)).numpy()
@@ -61,7 +82,9 @@ def clip_of(source: Bvh | Joints | Features | Poses, *, fps: float | None = None
     if rate is None:
         raise ValueError("the file does not say how many frames a second it has: give --fps (fps=)")
     if isinstance(source, Joints):
-        return _marked(clip_of_joints(np.asarray(source.joints, float), rate), source)
+        joints = np.asarray(source.joints, float)
+        made = _marked(clip_of_joints(joints @ Y_UP.T if up == "z" else joints, rate), source)
+        return replace(made, up="z") if up == "z" else _upright(made, up)
     return _marked(_of_poses(source, rate), source)
 
 
@@ -87,6 +110,8 @@ def bvh_of(clip: Clip) -> Bvh:
     source = clip.source if isinstance(clip.source, Bvh) else None
     unit = clip.unit if source else 0.01
     rotations, translations = clip.rotations, clip.translations / unit
+    if source and clip.up == "z":
+        rotations, translations = _turned(clip.skeleton, rotations, translations, Y_UP.T)
     if source is None:
         rotations, translations, source = _as_nodes(clip, unit)
     values = np.empty((len(clip), source.values.shape[1]))
@@ -101,31 +126,28 @@ def bvh_of(clip: Clip) -> Bvh:
 
 
 def joints_file(clip: Clip) -> Joints:
-    """The 22 joints at the clip's rate."""
+    """The 22 joints at the clip's rate, Y up; for a clip that came from joints with Z up, as those."""
     joints = joints_of_clip(clip)
     source = clip.source if isinstance(clip.source, Joints) else Joints(joints)
+    if source is clip.source and clip.up == "z":
+        joints = joints @ Y_UP
     kept = clip.rows >= 0 if source is clip.source else np.zeros(len(clip), bool)
     joints[kept] = source.joints[clip.rows[kept]]
     return Joints(joints.astype(source.joints.dtype), clip.fps, _further(source, clip))
 
 
 def features_file(clip: Clip, *, with_absolute: bool = False) -> Features:
-    """HumanML3D's features at 20 frames a second: of its own frames as they came, of the last as if it went on."""
+    """HumanML3D's features at 20 frames a second, of the last as if it went on; a file's own frames as they came."""
+    if isinstance(clip.source, Features):
+        return _features_again(clip, clip.source)
     own = joints_of_clip(clip)
     times = np.arange(len(own)) / clip.fps
     at = np.arange(0, times[-1] + 1e-9, 1 / FPS)
     if len(at) < 2:
         raise ValueError(f"features want a tenth of a second of motion or more, got {clip.seconds:.2f} s")
     joints = Fitted.of(own).forth(resampled(own, times, at))
-    values = extract(torch.from_numpy(np.concatenate([joints, 2 * joints[-1:] - joints[-2:-1]])))
-    source = clip.source if isinstance(clip.source, Features) else None
-    absolute_root = source.absolute if source else with_absolute
-    found = (values if absolute_root else relative(values)).numpy()
-    if source:
-        kept = clip.rows >= 0
-        found[kept] = source.features[clip.rows[kept]]
-        found = found.astype(source.features.dtype)
-    return Features(found, absolute_root, _further(source, clip) if source else {})
+    values = extract(torch.from_numpy(_longer(joints)))
+    return Features((values if with_absolute else relative(values)).numpy(), with_absolute)
 
 
 def poses_file(clip: Clip) -> Poses:
@@ -145,25 +167,83 @@ def poses_file(clip: Clip) -> Poses:
     return replace(source, poses=arrays[0], trans=arrays[1], fps=clip.fps, further=_further(source, clip))
 
 
-def _of_bvh(bvh: Bvh, fps: float | None, unit: float | None) -> Clip:
+def _features_again(clip: Clip, source: Features) -> Features:
+    """The file with the clip's frames, in its own frame and scale.
+
+    A kept frame's pose is the file's. Its step to the next is so where that is the file's next frame, too. The yaw of
+    made frames is the facing of the body, shifted so that it runs on from that of the kept ones.
+    """
+    if len(clip) < 2:
+        raise ValueError(f"features want a tenth of a second of motion or more, got {clip.seconds:.2f} s")
+    kept = np.flatnonzero(clip.rows >= 0)
+    rows = clip.rows[kept]
+    values = torch.from_numpy(np.asarray(source.features, float))
+    true = values if source.absolute else absolute(values)
+    joints = joints_of_clip(clip)
+    joints[kept] = joints_of(true)[rows].numpy()
+    longer = torch.from_numpy(_longer(joints))
+    yaw = facing(longer)
+    if len(kept):
+        off = np.unwrap((true[rows, 0] - yaw[kept]).numpy(), period=np.pi)
+        yaw = yaw + torch.from_numpy(np.interp(np.arange(len(longer)), kept, off))
+    made = extract(longer, yaw)
+    found = (made if source.absolute else relative(made)).numpy()
+    raw = source.features[rows]
+    found[kept, POSE] = raw[:, POSE]
+    if source.absolute:
+        found[kept, ROOT] = raw[:, ROOT]
+    runs_on = np.append(clip.rows[1:] == clip.rows[:-1] + 1, True)[kept]
+    found[kept[runs_on]] = raw[runs_on]
+    return Features(found.astype(source.features.dtype), source.absolute, _further(source, clip))
+
+
+def _longer(joints: Array) -> Array:
+    """With one frame more, as if the last step went on."""
+    return np.concatenate([joints, 2 * joints[-1:] - joints[-2:-1]])
+
+
+def _upright(clip: Clip, up: Up | None) -> Clip:
+    """The clip of a file, Y up. Raises ValueError where nothing is said of it, and a known skeleton stands along Z."""
+    if up == "z":
+        turned = _turned(clip.skeleton, clip.rotations, clip.translations, Y_UP)
+        return replace(clip, rotations=turned[0], translations=turned[1], up=up)
+    if up is None:
+        try:
+            joints = joints_of_clip(clip)
+        except ValueError:  # a skeleton that wants a mapping
+            return clip
+        _, y, z = (joints[:, 15] - joints[:, (10, 11)].mean(1)).mean(0)
+        if z > LYING * abs(y):
+            raise ValueError("the body stands along Z: say --up z (up=), or --up y where it does lie on the ground")
+    return clip
+
+
+def _turned(skeleton: Skeleton, rotations: Array, translations: Array, turn: Array) -> tuple[Array, Array]:
+    """Local poses of a world that is turned: those of roots change."""
+    roots = [joint for joint, parent in enumerate(skeleton.parents) if parent < 0]
+    rotations, translations = rotations.copy(), translations.copy()
+    rotations[:, roots], translations[:, roots] = turn @ rotations[:, roots], translations[:, roots] @ turn.T
+    return rotations, translations
+
+
+def _of_bvh(bvh: Bvh, fps: float | None, unit: float | None, mapping: Mapping | None) -> Clip:
     rotations, translations = bvh.local()
     offsets = np.array([node.offset for node in bvh.nodes])
     skeleton = Skeleton(tuple(node.name for node in bvh.nodes), tuple(node.parent for node in bvh.nodes), offsets)
-    unit = unit or _unit(skeleton)
+    unit = unit or _unit(skeleton, mapping)
     skeleton = replace(skeleton, offsets=offsets * unit)
     rows = np.arange(len(bvh.values))
     rate = fps or 1 / bvh.frame_time
-    return Clip(
-        skeleton, rotations, translations * unit, rate, unit, replace(bvh, frame_time=1 / rate) if fps else bvh, rows
-    )
+    bvh = replace(bvh, frame_time=1 / rate) if fps else bvh
+    return Clip(skeleton, rotations, translations * unit, rate, unit, bvh, rows, mapping)
 
 
-def _unit(skeleton: Skeleton) -> float:
+def _unit(skeleton: Skeleton, mapping: Mapping | None) -> float:
     """How many metres the file's unit is: the power of ten that makes a leg, or else the whole, as long as such are."""
     at_rest = skeleton.forward(np.tile(np.eye(3), (1, len(skeleton.names), 1, 1)), skeleton.offsets[None])[0][0]
     size, wanted = float(np.ptp(at_rest, axis=0).max()), TALL
     try:
-        hip, knee, ankle, _ = weights(skeleton, guess(skeleton))[list(LEGS[0])] @ at_rest
+        hip, knee, ankle, _ = weights(skeleton, mapping or guess(skeleton))[list(LEGS[0])] @ at_rest
         size, wanted = float(np.linalg.norm(hip - knee) + np.linalg.norm(knee - ankle)), LEG
     except ValueError:  # a skeleton that wants a mapping
         pass

@@ -17,6 +17,7 @@ from alm_motion.mapping import guess, weights
 from alm_motion.metrics import kept_error
 from alm_motion.options import Options, Settings
 from alm_motion.restore import restored
+from alm_motion.skeleton import PARENTS, SMPL22
 from alm_motion.stage import Stage
 from alm_motion.stretches import fill_all
 
@@ -49,8 +50,8 @@ def complete(clip: Clip | str | Path, keep: Keep, **options: Unpack[Settings]) -
     """Makes all of a clip but what is kept.
 
     `keep` is slices and numbers of frames, of the clip's own rate, or a bool array: (F) of whole frames, or (F, 22) of
-    the joints of `skeleton.SMPL22`. Gaps longer than the model makes at once are made in stretches, each given the
-    last second and a half before it. All else is said by `Options`.
+    the joints of `skeleton.SMPL22`. Gaps longer than the model makes at once are made in stretches, each given a second
+    and a half of what is beside it. All else is said by `Options`.
 
     Raises ValueError where nothing or everything is kept, a range lies outside the clip, or the skeleton is not known.
     """
@@ -61,7 +62,7 @@ def complete(clip: Clip | str | Path, keep: Keep, **options: Unpack[Settings]) -
 def made_of(clip: Clip, given: Bools, options: Options) -> Result:
     """What all verbs end in: the clip with all made that is not `given` (F, 22)."""
     begun = time.perf_counter()
-    mapped = weights(clip.skeleton, options.mapping or guess(clip.skeleton))
+    mapped = weights(clip.skeleton, options.mapping or clip.mapping or guess(clip.skeleton))
     before = np.einsum("mj,fjc->fmc", mapped, clip.positions())
     stage = Stage.of(before, given, clip.fps)
     filled = fill_all(stage.joints, stage.given, options)
@@ -92,6 +93,10 @@ def kept_frames(clip: Clip, keep: Keep) -> Bools:
         given = np.zeros((frames, 22), bool)
         for part in keep:
             given[_range(part, frames)] = True
+    for joint, parent in enumerate(PARENTS[1:], 1):
+        if (given[:, joint] & ~given[:, parent]).any():
+            above, below = SMPL22.names[parent], SMPL22.names[joint]
+            raise ValueError(f"{below} is kept where {above}, which it hangs from, is made: make both, or keep both")
     if given.all():
         raise ValueError("everything is kept, so there is nothing to make: leave a part of the clip out of keep")
     if not given.any():

@@ -13,25 +13,45 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from alm_motion.clips import joints_of_clip
 from alm_motion.features import FPS, extract
 from alm_motion.io import read_clip
 from alm_motion.retarget import Fitted, resampled
+from alm_motion.seams import runs
 from alm_motion.skeleton import MIRROR, Array
 
-__all__ = ["ROOT_EMPHASIS", "Sequence20", "action_of", "held_out", "joints20", "read_folder", "statistics", "variants"]
+__all__ = [
+    "ROOT_EMPHASIS",
+    "Sequence20",
+    "action_of",
+    "held_out",
+    "joints20",
+    "jumping",
+    "read_folder",
+    "statistics",
+    "variants",
+]
 
 ROOT_EMPHASIS = 3.0
 """How much larger the root's three channels are normalised: a step is a small part of how far a body gets."""
+JUMP = 0.08
+"""Metres that joints of captured motion are not away from the middle of where they were and will be."""
 SPEEDS, PHASES = (0.9, 1.0, 1.1), (0.0, 0.5)
 BLOCKS = ((0, 1), (1, 3), (3, 4), (4, 67), (67, 193), (193, 259), (259, 263))
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Sequence20:
-    """A clip's joints (F, 22, 3) on HumanML3D's skeleton at its own rate, its name and what it shows."""
+    """The joints (F, 22, 3) of a clip, or of a piece of it, on HumanML3D's skeleton at its own rate.
+
+    `name` is the whole clip's, `action` what it shows.
+    """
 
     name: str
     action: str
@@ -51,17 +71,36 @@ def held_out(name: str, frames: int) -> bool:
     return int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10 == 0
 
 
+def jumping(joints: Array) -> Bools:
+    """In which frames (F) joints (F, J, 3) in metres are more than 8 cm, on average, from the mean of their neighbours.
+
+    Some captures have frames in which angles were averaged past ±180°.
+    """
+    found = np.zeros(len(joints), bool)
+    found[1:-1] = np.linalg.norm(joints[1:-1] - (joints[:-2] + joints[2:]) / 2, axis=2).mean(1) > JUMP
+    return found
+
+
 def read_folder(folder: str | Path) -> tuple[list[Sequence20], list[Sequence20]]:
-    """The training and the held-out clips of a folder's BVH files. Raises ValueError where there are none."""
+    """The training and the held-out clips of a folder's BVH files, in pieces where the capture jumps.
+
+    Raises ValueError where there are none, or one has a skeleton that is not known.
+    """
     paths = sorted(Path(folder).glob("*.bvh"))
     if not paths:
         raise ValueError(f"{folder} holds no .bvh files to train on")
     kept: tuple[list[Sequence20], list[Sequence20]] = ([], [])
     for path in paths:
-        clip = read_clip(path)
-        joints = joints_of_clip(clip)
-        one = Sequence20(path.stem, action_of(path.stem), Fitted.of(joints).forth(joints), clip.fps)
-        kept[held_out(path.stem, len(clip))].append(one)
+        clip = read_clip(path, up="y")
+        try:
+            joints = joints_of_clip(clip)
+            whole = ~binary_dilation(jumping(joints))
+            fitted = Fitted.of(joints[whole] if whole.any() else joints)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        own, side = fitted.forth(joints), held_out(path.stem, len(clip))
+        for start, stop in runs(whole):
+            kept[side].append(Sequence20(path.stem, action_of(path.stem), own[start:stop], clip.fps))
     return kept
 
 

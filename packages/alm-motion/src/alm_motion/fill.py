@@ -50,19 +50,23 @@ def fill(
     *,
     key: int = 0,
     prompts: Sequence[str] | None = None,
+    in_place: bool = False,
 ) -> Filled:
     """Whole motions of joints (rows, F, 22, 3) of which `given` (rows, F, 22) are known; the rest may hold anything.
 
     Row n draws its noise from the options' seed + n; `key` tells the noise of one stretch of a long motion from
-    another's; `prompts` has one a row in the place of the options'. What was given stays, and what was made is led to
-    meet it. Raises ValueError for more frames than the prior makes at once.
+    another's; `prompts` has one a row in the place of the options'. `in_place` says that the joints stand already where
+    the model is to see them from: frame 0 at the origin, facing +Z, as HumanML3D has them. What was given stays, and
+    what was made is led to meet it. Raises ValueError for more frames than the prior makes at once.
     """
     prior, (rows, frames) = options.prior, joints.shape[:2]
     if not 2 <= frames <= prior.frames:
         raise ValueError(f"this model makes between 2 and {prior.frames} frames at 20 a second, got {frames}")
     if not prior.partial and (given.any(2) & ~given.all(2)).any():
         raise ValueError("this model mixes the channels of a frame: give or make whole frames, or take another model")
-    seen = [_Seen.of(bridged(one, known), known, prior.anchored) for one, known in zip(joints, given, strict=True)]
+    seen = [
+        _Seen.of(bridged(one, known), known, prior.anchored, in_place) for one, known in zip(joints, given, strict=True)
+    ]
     same = all((joints[0] == one).all() and (given[0] == known).all() for one, known in zip(joints, given, strict=True))
     # Equal rows share one reference.
     first = seen[:1] if same else seen
@@ -97,14 +101,32 @@ def fill(
 
 
 def bridged(joints: Array, given: Bools) -> Array:
-    """Joints (F, 22, 3) with what is not given on straight lines between what is; one never given stands at rest."""
-    found = np.empty_like(joints)
-    frames = np.arange(len(joints))
-    for joint in range(22):
-        known = np.flatnonzero(given[:, joint])
+    """Joints (F, 22, 3) with what is not given on straight lines between what is; one never given stands at rest.
+
+    Where the pelvis and the hips are given the lines are seen from the body, which may turn.
+    """
+    pelvis = _between(joints[:, :1], given[:, :1], REST[:1])
+    turns = np.tile(np.eye(3), (len(joints), 1, 1))
+    if given[:, :3].all():
+        across = joints[:, 2] - joints[:, 1]
+        across = across / np.maximum(np.hypot(across[:, 0], across[:, 2]), 1e-6)[:, None]
+        turns[:, 0, 0] = turns[:, 2, 2] = -across[:, 0]
+        turns[:, 0, 2], turns[:, 2, 0] = -across[:, 2], across[:, 2]
+    local = np.einsum("fij,fnj->fni", turns, joints - pelvis)
+    local = _between(local, given, REST - REST[0])
+    found = np.einsum("fji,fnj->fni", turns, local) + pelvis
+    return np.where(given[..., None], joints, found)
+
+
+def _between(points: Array, given: Bools, rest: Array) -> Array:
+    """Points (F, N, 3) on straight lines in time between those given (F, N); `rest` (N, 3) for one never given."""
+    found = np.empty_like(points)
+    frames = np.arange(len(points))
+    for n in range(points.shape[1]):
+        known = np.flatnonzero(given[:, n])
         for axis in range(3):
-            column = joints[known, joint, axis] if len(known) else REST[joint, axis : axis + 1]
-            found[:, joint, axis] = np.interp(frames, known if len(known) else [0], column)
+            column = points[known, n, axis] if len(known) else rest[n, axis : axis + 1]
+            found[:, n, axis] = np.interp(frames, known if len(known) else [0], column)
     return found
 
 
@@ -121,11 +143,13 @@ class _Seen:
     pelvis: Bools
 
     @staticmethod
-    def of(joints: Array, given: Bools, anchored: bool) -> "_Seen":
+    def of(joints: Array, given: Bools, anchored: bool, in_place: bool) -> "_Seen":
         """Of joints (F, 22, 3), all known or guessed."""
         rough = torch.from_numpy(joints).float()
         facings = facing(rough)
         yaw, ground = _place(rough, facings, given, anchored)
+        if in_place:
+            yaw, ground = torch.zeros(()), torch.zeros(2)
         # Joints are moved, and then looked at: HumanML3D's rotations are not the same from everywhere.
         rough, facings = placed_joints(rough, yaw, ground), facings - yaw
         # One frame more is put after the last, as far on as the last step went: velocities want it.

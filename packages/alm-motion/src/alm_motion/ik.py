@@ -1,6 +1,6 @@
 """Inverse kinematics by damped least squares (Wampler 1986): a skeleton's joints go where they are wanted.
 
-With p_m = Σ_j W_mj x_j the mapped points, small turns ω_k about the world's axes at joint k and a shift δ of the root,
+With p_m = Σ_j W_mj x_j the mapped points, small turns ω_k about the world's axes at joint k and a shift δ of a root,
 
     dp_m = Σ_k ω_k × Σ_j W_mj D_kj (x_j − x_k) + δ,     ω, δ = Jᵀ (J Jᵀ + λ I)⁻¹ r
 
@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from alm_motion.skeleton import Array, Skeleton
 
-__all__ = ["free_joints", "solve", "upright"]
+__all__ = ["above", "free_joints", "solve", "upright"]
 
 ITERATIONS = 16
 DAMPING = (1e-2, 1e-5)
@@ -28,6 +28,12 @@ def free_joints(skeleton: Skeleton, mapped: Array, made: NDArray[np.bool_]) -> N
     below = skeleton.descendants().astype(float) @ (mapped.T > 0)
     found: NDArray[np.bool_] = (below[:, made].sum(1) > 0) & (below[:, ~made].sum(1) == 0)
     return found
+
+
+def above(skeleton: Skeleton, turned: Array, joint: int) -> Array:
+    """The orientation (F, 3, 3) of the frame that a joint's own pose is in, of all orientations (F, J, 3, 3)."""
+    parent = skeleton.parents[joint]
+    return turned[:, parent] if parent >= 0 else np.tile(np.eye(3), (len(turned), 1, 1))
 
 
 def upright(points: Array, targets: Array) -> Array:
@@ -48,15 +54,16 @@ def solve(
     targets: Array,
     *,
     free: NDArray[np.bool_],
+    root: int | None = None,
     weights: Array | None = None,
 ) -> tuple[Array, Array]:
     """Local rotations (F, J, 3, 3) and translations (F, J, 3) that bring the points to the targets (F, N, 3).
 
-    `mapped` (N, J) makes the points of joints. Joints that are `free` (J) turn; a free root shifts, too. `weights`
-    (N) or (F, N) says how much a point counts, 1 by default. Metres.
+    `mapped` (N, J) makes the points of joints. Joints that are `free` (J) turn; `root`, from which all
+    points hang, shifts. `weights` (N) or (F, N) says how much a point counts, 1 by default. Metres.
     """
     parts = [
-        _solve(skeleton, rotations[s], translations[s], mapped, targets[s], free, _of(weights, targets)[s])
+        _solve(skeleton, rotations[s], translations[s], mapped, targets[s], free, root, _of(weights, targets)[s])
         for s in (slice(n, n + BATCH) for n in range(0, len(targets), BATCH))
     ]
     turned, moved = zip(*parts, strict=True)
@@ -74,6 +81,7 @@ def _solve(
     mapped: Array,
     targets: Array,
     free: NDArray[np.bool_],
+    root: int | None,
     weights: Array,
 ) -> tuple[Array, Array]:
     rotations, translations = rotations.copy(), translations.copy()
@@ -81,7 +89,6 @@ def _solve(
     hangs = np.einsum("mj,kj->mkj", mapped, skeleton.descendants()[turning].astype(float))
     share = hangs.sum(2)
     frames, points = targets.shape[:2]
-    shifts = bool(free[0]) and skeleton.parents[0] < 0
     for damping in np.geomspace(*DAMPING, ITERATIONS):
         positions, turned = skeleton.forward(rotations, translations)
         missing = (targets - np.einsum("mj,fjc->fmc", mapped, positions)) * weights[..., None]
@@ -91,17 +98,15 @@ def _solve(
         x, y, z = np.moveaxis(arm, -1, 0)
         columns = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).reshape(*arm.shape, 3)
         jacobian = columns.transpose(0, 1, 3, 2, 4).reshape(frames, 3 * points, -1)
-        if shifts:
+        if root is not None:
             jacobian = np.concatenate([jacobian, np.tile(np.eye(3), (frames, points, 1))], 2)
         jacobian *= np.repeat(weights, 3, 1)[..., None]
         normal = jacobian @ jacobian.transpose(0, 2, 1) + damping * np.eye(3 * points)
         step = np.einsum("fmn,fm->fn", jacobian, np.linalg.solve(normal, missing.reshape(frames, -1, 1))[..., 0])
         for column, joint in enumerate(turning):
             turn = Rotation.from_rotvec(step[:, 3 * column : 3 * column + 3]).as_matrix()
-            parent = skeleton.parents[joint]
-            if parent >= 0:
-                turn = turned[:, parent].transpose(0, 2, 1) @ turn @ turned[:, parent]
-            rotations[:, joint] = turn @ rotations[:, joint]
-        if shifts:
-            translations[:, 0] += step[:, -3:]
+            frame = above(skeleton, turned, int(joint))
+            rotations[:, joint] = frame.transpose(0, 2, 1) @ turn @ frame @ rotations[:, joint]
+        if root is not None:
+            translations[:, root] += np.einsum("fji,fj->fi", above(skeleton, turned, root), step[:, -3:])
     return rotations, translations

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from alm_motion.clip import Clip
+from alm_motion.clip import Clip, Up
 from alm_motion.clips import WRITERS, bvh_of, clip_of
 from alm_motion.formats import FormatError
 from alm_motion.formats.bvh import parse_bvh, write_bvh
 from alm_motion.formats.glb import write_glb
 from alm_motion.formats.npz import Features, Joints, Poses, parse_npz, write_npz
+from alm_motion.mapping import Joints as Mapping
 
 __all__ = ["READABLE", "WRITABLE", "WriteError", "check_output", "encode_clip", "read_clip", "write_files"]
 
@@ -26,11 +27,21 @@ class WriteError(RuntimeError):
     """A result could not be written: the disk is full, or its folder has gone."""
 
 
-def read_clip(path: str | Path, *, fps: float | None = None, unit: float | None = None) -> Clip:
+def read_clip(
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    unit: float | None = None,
+    mapping: Mapping | None = None,
+    up: Up | None = None,
+) -> Clip:
     """The clip in a BVH, NPZ or NPY file.
 
     `fps` is its rate, where the file does not say or is wrong; `unit` how many metres a BVH's unit is, by default the
-    power of ten that makes a leg as long as legs are. Raises FileNotFoundError, or ValueError where it cannot be read.
+    power of ten that makes a leg as long as legs are; `mapping` which of its joints are the 22, where its skeleton is
+    not a known one. `up` is the axis that points up in a BVH or in joints: Y by default. With Z the clip is turned, and
+    turned back where it is written in the same format. Raises FileNotFoundError, or ValueError where it cannot be read
+    or where `up` is not said and the body seems to stand along Z.
     """
     path = Path(path)
     if path.suffix.lower() not in READABLE:
@@ -38,6 +49,8 @@ def read_clip(path: str | Path, *, fps: float | None = None, unit: float | None 
     for name, value in (("fps", fps), ("unit", unit)):
         if value is not None and not 0 < value < float("inf"):
             raise ValueError(f"the {name} must be above 0, got {value:g}")
+    if up not in (None, "y", "z"):
+        raise ValueError(f"up must be y or z, got {up!r}")
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -46,8 +59,9 @@ def read_clip(path: str | Path, *, fps: float | None = None, unit: float | None 
         raise ValueError(f"{path} is a folder: a file that ends in {', '.join(READABLE)} is wanted") from None
     try:
         if path.suffix.lower() == ".bvh":
-            return clip_of(parse_bvh(data.decode("utf-8", errors="replace")), fps=fps, unit=unit)
-        return clip_of(parse_npz(data), fps=fps)
+            bvh = parse_bvh(data.decode("utf-8", errors="replace"))
+            return clip_of(bvh, fps=fps, unit=unit, mapping=mapping, up=up)
+        return clip_of(parse_npz(data), fps=fps, up=up)
     except FormatError as error:
         raise ValueError(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""One long motion from nothing or from a clip, told what to show when: stretches that overlap, one after another.
+"""One long motion from nothing, told what to show when: stretches that overlap, one after another.
 
 Each stretch of 120 frames is given the last 30 of the one before it (SyncSDE 4.2.6), seen from where that ended: the
 root is anchored anew each time, so that the hundredth stretch is as near the origin for the network as the first.
@@ -7,6 +7,7 @@ root is anchored anew each time, so that the hundredth stretch is as near the or
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Unpack
 
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = ["STRETCH", "long", "long_joints", "prompts_at"]
 
 STRETCH = 120
 """Frames of a stretch, of which `CONTEXT` are given."""
+SHORTEST = 2
+"""Frames that a prompt must last."""
 
 
 def long(
@@ -37,7 +40,7 @@ def long(
     overlap: int = CONTEXT,
     **options: Unpack[Settings],
 ) -> Result:
-    """A motion of so many seconds from nothing, on a skeleton of SMPL's 22 joints, at `fps` frames a second.
+    """round(seconds · fps) frames of motion from nothing, on a skeleton of SMPL's 22 joints.
 
     `prompts` says from which second on which prompt holds; without them `prompt` holds throughout. With `loop` the end
     runs into the beginning: after the last frame comes the first, in pose and in speed; where the body has got to
@@ -49,10 +52,15 @@ def long(
         raise ValueError(f"a tenth of a second or more is wanted, got {seconds}")
     if not (np.isfinite(fps) and fps > 0):
         raise ValueError(f"the frame rate must be above 0, got {fps}")
+    count, own = round(seconds * fps), round(seconds * FPS)
+    if count < 1:
+        raise ValueError(f"{seconds:g} s at {fps:g} frames a second are no frame: ask for more of either")
     told = prompts_at(prompts or {0.0: given.prompt}, seconds)
-    filled = long_joints(round(seconds * FPS), told, given, loop=loop, stretch=stretch, overlap=overlap)
+    # A loop lasts whole frames of the model's; else its last frame lies on or after the last that is asked for.
+    frames = own if loop else max(own, ceil((count - 1) / fps * FPS - 1e-6) + 1)
+    filled = long_joints(frames, told, given, loop=loop, stretch=stretch, overlap=overlap)
     times = np.arange(filled.joints.shape[1]) / FPS
-    at = np.arange(0, times[-1] + 1e-9, 1 / fps)
+    at = np.arange(count, dtype=float) * (own / FPS / count if loop else 1 / fps)
     clips = [clip_of_joints(resampled(joints, times, at), fps) for joints in filled.joints]
     if given.pin_feet:
         clips = [pinned(clip, np.ones((len(clip), 22), bool), np.eye(22)) for clip in clips]
@@ -69,13 +77,22 @@ def long(
 
 
 def prompts_at(prompts: Mapping[float, str], seconds: float) -> list[tuple[float, str]]:
-    """The prompts by their beginnings, in order. Raises ValueError for one that begins outside [0, seconds)."""
+    """The prompts by their beginnings, in order; one that begins in the first tenth of a second holds from 0.
+
+    Raises ValueError for one that begins outside [0, seconds) or lasts less than a tenth of a second.
+    """
     found = sorted(prompts.items())
     for at, prompt in found:
         if not 0 <= at < seconds:
             raise ValueError(f"the prompt {prompt!r} begins at {at:g} s, and the motion has {seconds:g}")
-    if not found or found[0][0] > 0:
+    if not found or round(found[0][0] * FPS) >= SHORTEST:
         found.insert(0, (0.0, ""))
+    found[0] = (0.0, found[0][1])
+    for (at, prompt), end in zip(found, [*(later for later, _ in found[1:]), seconds], strict=True):
+        if round(end * FPS) - round(at * FPS) < SHORTEST:
+            raise ValueError(
+                f"the prompt {prompt!r} holds from {at:g} s to {end:g} s: give it {SHORTEST / FPS:g} s or more"
+            )
     return found
 
 
@@ -88,12 +105,17 @@ def long_joints(
     stretch: int = STRETCH,
     overlap: int = CONTEXT,
 ) -> Filled:
-    """Joints (variants, frames, 22, 3) at 20 a second on HumanML3D's skeleton. See `long`."""
+    """Joints (variants, frames, 22, 3) at 20 a second on HumanML3D's skeleton. See `long`.
+
+    A loop has `overlap` frames more: the first ones again, carried to where the end leads.
+    """
     if not 0 < overlap < stretch <= options.prior.frames:
         raise ValueError(
             f"wanted 0 < overlap < stretch <= {options.prior.frames}, the most that the model makes at once, "
             f"got an overlap of {overlap} and stretches of {stretch}"
         )
+    if loop and stretch <= 2 * overlap:
+        raise ValueError(f"a loop wants stretches of more than twice the overlap of {overlap}, got {stretch}")
     if loop and frames < 2 * overlap + 2:
         raise ValueError(f"a loop must last {(2 * overlap + 2) / FPS:g} s or more, got {frames / FPS:g}")
     canvas = np.zeros((options.count, frames, 22, 3))
@@ -107,13 +129,16 @@ def long_joints(
         canvas[:, first:stop] = part.joints[:, first - start :]
         evaluations, calls = evaluations + part.evaluations, calls + part.calls
     if loop:
-        part = _closed(canvas, overlap, stretch, replace(options, prompt=prompts[-1][1]), len(plan))
+        canvas, part = _closed(canvas, overlap, stretch, replace(options, prompt=prompts[-1][1]), len(plan))
         evaluations, calls = evaluations + part.evaluations, calls + part.calls
     return Filled(canvas, evaluations, calls)
 
 
-def _closed(canvas: Array, overlap: int, stretch: int, options: Options, key: int) -> Filled:
-    """Makes the end anew, so that the beginning follows it: carried to where the end that was made first led."""
+def _closed(canvas: Array, overlap: int, stretch: int, options: Options, key: int) -> tuple[Array, Filled]:
+    """The canvas with its end made anew, so that the beginning follows it: carried to where the end led before.
+
+    The beginning stands behind the end, so carried.
+    """
     frames = canvas.shape[1]
     anew = min(stretch - 2 * overlap, frames - 2 * overlap)
     joints = []
@@ -123,8 +148,7 @@ def _closed(canvas: Array, overlap: int, stretch: int, options: Options, key: in
     given = np.zeros((len(canvas), anew + 2 * overlap, 22), bool)
     given[:, :overlap] = given[:, -overlap:] = True
     part = fill(np.stack(joints), given, options, options.tell(key, key + 1), key=key)
-    canvas[:, frames - anew :] = part.joints[:, overlap:-overlap]
-    return part
+    return np.concatenate([canvas[:, : frames - anew], part.joints[:, overlap:]], 1), part
 
 
 def _between(first: Array, last: Array) -> tuple[Array, Array, Array]:

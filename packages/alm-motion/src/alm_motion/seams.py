@@ -5,9 +5,7 @@ its own speed o':
 
     o(τ) = (1 − 3u² + 2u³) o + W u (1 − u)² o',    u = τ/W
 
-(Hermite), so that place and speed are continuous there and nothing moves beyond it. A sampler that puts what was given
-into its result, as imputation does, leaves no difference there, and a jump beside: then o is that of where the gap's
-own motion leads to.
+(Hermite), so that place and speed are continuous there and nothing moves beyond it.
 """
 
 import numpy as np
@@ -19,8 +17,6 @@ __all__ = ["FADE", "faded", "met", "runs"]
 
 FADE = 0.5
 """Seconds over which a difference fades, or as long as the gap is."""
-JUMP = 0.03
-"""Metres: a larger one beside a border without a difference is no motion."""
 Bools = NDArray[np.bool_]
 
 
@@ -50,9 +46,5 @@ def met(made: Array, true: Array, given: Bools, fps: float) -> Array:
                 here, before = off[border], border - way
                 known = 0 <= before < len(given) and given[before, joint]
                 speed = here - off[before] if known else np.zeros(3)
-                if np.abs(here).max() < 1e-4 and stop - start >= 3:
-                    one, two, three = (made[border + n * way, joint] for n in (1, 2, 3))
-                    jump = true[border, joint] - (3 * one - 3 * two + three)
-                    here, speed = (jump, np.zeros(3)) if np.linalg.norm(jump) > JUMP else (here, speed)
                 found[inside, joint] += faded(np.abs(inside - border), width, here, speed)
     return found

@@ -44,8 +44,11 @@ class Stage:
         times = np.arange(len(joints)) / fps
         gap = int(np.flatnonzero(~given.all(1))[0])
         # The last frame before the first gap lies on the grid, so that the gap begins for the model where it does.
-        start = times[gap - 1 if gap else int(whole[0])] % (1 / FPS)
-        grid = np.arange(start, times[-1] + 1e-6, 1 / FPS)
+        last = times[gap - 1 if gap else int(whole[0])]
+        start = max(last - np.floor(last * FPS + 1e-2) / FPS, 0.0)
+        grid = np.arange(start, times[-1] + 1e-3 / FPS, 1 / FPS)
+        if len(grid) < 2:  # a clip shorter than a frame of the model's
+            grid = start + np.array([0, 1 / FPS])
         at, known = np.zeros((len(grid), 22, 3)), np.zeros((len(grid), 22), bool)
         for joint in range(22):
             for first, stop in runs(given[:, joint]):
@@ -61,5 +64,5 @@ class Stage:
 
 def _inside(grid: Array, first: float, last: float) -> NDArray[np.int64]:
     """The places on the grid within [first, last]; the nearest one where there is none."""
-    found = np.flatnonzero((grid >= first - 1e-6) & (grid <= last + 1e-6))
+    found = np.flatnonzero((grid >= first - 1e-3 / FPS) & (grid <= last + 1e-3 / FPS))
     return found if len(found) else np.array([np.abs(grid - first).argmin()])

@@ -1,7 +1,7 @@
-"""Gaps longer than the model makes at once, in stretches: each is given the end of the one before it.
+"""Gaps longer than the model makes at once, in stretches: each is given the end of the one beside it.
 
-Stretches come one after another, each seen from its own place (`fill` puts it at the origin), so that nothing grows
-with length but the joints themselves.
+Stretches come one after another, but for a gap at the beginning, which is made from its end backwards. Each is seen
+from its own place (`fill` puts it at the origin), so that nothing grows with length but the joints themselves.
 """
 
 import numpy as np
@@ -18,25 +18,57 @@ CONTEXT = 30
 
 
 def plan(made: Bools, longest: int) -> list[tuple[int, int]]:
-    """Stretches [start, stop) of at most `longest` frames that cover all frames (T) that are made, in order.
+    """Stretches [start, stop) of at most `longest` frames that cover all frames (T) that are made, in order of making.
 
     Where all fits, it is one. Else each begins `CONTEXT` frames before what is still to be made, and ends either
-    inside a gap or where as many frames after it are seen.
+    inside a gap or where as many frames after it are seen. A gap at the beginning that does not fit is made from its
+    end backwards, as what it leads to is all that is known of it.
     """
     frames = len(made)
     if frames <= longest:
         return [(0, frames)]
     if longest < 3 * CONTEXT:
         raise ValueError(f"a motion of {frames} frames wants a model that makes {3 * CONTEXT} at once, not {longest}")
+    gaps = runs(made)
     found: list[tuple[int, int]] = []
+    if gaps and gaps[0][0] == 0 and gaps[0][1] < frames:
+        end = gaps[0][1]
+        seen = min(end + CONTEXT, gaps[1][0] if len(gaps) > 1 else frames)
+        if end + CONTEXT > longest:
+            found = _backwards(end, seen, longest)
     todo = made.copy()
+    for start, stop in found:
+        todo[start:stop] = False
+    return found + _forwards(todo, longest)
+
+
+def _backwards(end: int, seen: int, longest: int) -> list[tuple[int, int]]:
+    """Stretches that make the frames [0, end), the last first, of which no later one than `seen` is looked at."""
+    found = []
+    while end > 0:
+        stop = min(end + CONTEXT, seen)
+        end = max(stop - longest, 0)
+        found.append((end, stop))
+    return found
+
+
+def _forwards(made: Bools, longest: int) -> list[tuple[int, int]]:
+    """Stretches that make what is to be made, the first first."""
+    frames, todo = len(made), made.copy()
+    found = []
     while todo.any():
-        first = int(np.flatnonzero(todo)[0])
-        start = min(max(first - CONTEXT, 0), frames - 2 * CONTEXT)
-        stop = min(start + longest, frames)
-        for begin, end in runs(todo):
-            # A gap that ends where nothing would be seen after it is left for the next stretch, or cut short.
-            if begin < stop < min(end + CONTEXT, frames) and stop > end - CONTEXT:
+        gaps = runs(todo)
+        first = stop = gaps[0][0]
+        start = max(first - CONTEXT, 0)
+        room = start + longest
+        for begin, end in gaps:
+            if first < begin >= stop:
+                break
+            if min(end + CONTEXT, frames) <= room:
+                stop = min(end + CONTEXT, frames)
+            elif room <= end - CONTEXT:
+                stop = room
+            else:  # it ends where too little would be seen after it: left for the next stretch, or cut short
                 stop = begin if begin > first else end - CONTEXT
         found.append((start, stop))
         todo[start:stop] = False

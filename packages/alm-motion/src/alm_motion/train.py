@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +29,10 @@ from torch import Tensor, nn
 from alm_motion.dataset import read_folder, statistics, variants
 from alm_motion.features import joints_of, placed
 from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
-from alm_motion.priors.unet1d import SPREAD
+from alm_motion.priors.unet1d import PLACES, SPREAD, check_shape
 
-__all__ = ["Settings", "train"]
+__all__ = ["Training", "train"]
 
-PLACES = 67
-"""The channels that are learned: the root's and the places of joints, from which all others follow."""
 DETAIL = 0.5
 """ω: below this noise, in deviations, errors count by how much less noise there is. Else what little they are is lost
 beside what cannot be known under much noise."""
@@ -42,8 +41,11 @@ STEP = 0.02
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train: `minutes` in all, `batch` frames a step, windows between `shortest` and `longest` frames."""
+class Training:
+    """How to train: `minutes` in all, `batch` frames a step, windows between `shortest` and `longest` frames.
+
+    Raises ValueError for numbers that nothing can be trained with.
+    """
 
     minutes: float = 90.0
     width: int = 128
@@ -56,6 +58,31 @@ class Settings:
     unlabelled: float = 0.5
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        if not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise ValueError(f"the minutes to train must be above 0, got {self.minutes:g}")
+        if self.batch < 1 or not 2 <= self.shortest <= self.longest:
+            raise ValueError(
+                f"a batch of 1 frame or more and windows of 2 or more are wanted, got a batch of {self.batch} and "
+                f"windows of {self.shortest} to {self.longest}"
+            )
+        if self.seed < 0:
+            raise ValueError(f"the seed must be 0 or more, got {self.seed}")
+        check_shape(self.network(actions=1))
+
+    def network(self, actions: int) -> UNet1dConfig:
+        """The shape of the network that is trained."""
+        return UNet1dConfig(
+            channels=PLACES,
+            width=self.width,
+            multipliers=self.multipliers,
+            text=0,
+            actions=actions,
+            fine=True,
+            frames=None,
+        )
+
 
 @dataclass
 class State:
@@ -64,6 +91,7 @@ class State:
     network: UNet1d
     average: UNet1d
     optimizer: torch.optim.Optimizer
+    random: dict[str, Any]
     steps: int = 0
     seconds: float = 0.0
 
@@ -71,35 +99,34 @@ class State:
 def train(
     folder: str | Path,
     out: str | Path,
-    settings: Settings,
+    settings: Training,
     *,
     device: str = "cpu",
     tell: Callable[[dict[str, float]], None] = lambda report: None,
 ) -> Path:
-    """Trains on a folder of BVH clips; `out` gets a checkpoint to go on from and the averaged model, every minute."""
+    """Trains on a folder of BVH clips; `out` gets a checkpoint to go on from and the averaged model, every minute.
+
+    Raises ValueError where the folder holds nothing to learn from, or `out` the checkpoint of another network.
+    """
     learn, test = read_folder(folder)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    if not learn:
+        raise ValueError(f"{folder} holds only clips that the rule holds out: add clips, or give one another name")
     actions = sorted({one.action for one in learn})
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
     clips = [(each[:, :PLACES], actions.index(one.action)) for one in learn for each in variants(one)]
+    if not clips:
+        raise ValueError(f"{folder} holds no clip of a second or more to train on: add longer ones")
     middles = [f[max(len(f) // 2 - 100, 0) : len(f) // 2 + 100] for f, _ in clips]
     mean, std = statistics([placed(f, f[len(f) // 2, 0], f[len(f) // 2, 1:3]) for f in middles])
-    config = UNet1dConfig(
-        channels=PLACES,
-        width=settings.width,
-        multipliers=settings.multipliers,
-        text=0,
-        actions=len(actions),
-        fine=True,
-        frames=None,
-    )
-    network = UNet1d(config).to(device)
+    network = UNet1d(settings.network(len(actions))).to(device)
     _start_quiet(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=0.01, betas=(0.9, 0.99))
-    state = State(network, copy.deepcopy(network).requires_grad_(False), optimizer)
+    state = State(network, copy.deepcopy(network).requires_grad_(False), optimizer, dict(rng.bit_generator.state))
     _resume(state, out)
+    rng.bit_generator.state = state.random
+    out.mkdir(parents=True, exist_ok=True)
     batches = _Batches(clips, mean, std, settings, rng, device)
     held = [(each[:, :PLACES], -1) for one in test for each in variants(one)[:1]]
     checks = _Batches(held, mean, std, settings, np.random.default_rng(1), device).fixed(8) if held else []
@@ -113,7 +140,8 @@ def train(
         share = state.seconds / limit
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * min((state.steps + 1) / 500, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share))
-        loss = _loss(network, next(ahead), alphas, settings, mean.to(device), std.to(device))
+        batch, state.random = next(ahead)
+        loss = _loss(network, batch, alphas, settings, mean.to(device), std.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -144,7 +172,7 @@ class _Batches:
         clips: Sequence[tuple[Tensor, int]],
         mean: Tensor,
         std: Tensor,
-        settings: Settings,
+        settings: Training,
         rng: np.random.Generator,
         device: str,
     ) -> None:
@@ -174,12 +202,16 @@ class _Batches:
         eps = torch.from_numpy(rng.standard_normal(x_0.shape, dtype=np.float32))
         return tuple(t.to(self._device) for t in (x_0, torch.tensor(labels), times, eps))  # type: ignore[return-value]
 
-    def draw_ahead(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """The same, the next of which is drawn while one is in use."""
+    def draw_ahead(self) -> Iterator[tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Any]]]:
+        """The same, the next of which is drawn while one is in use; and the random state that it is drawn from."""
+
+        def draw() -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], dict[str, Any]]:
+            return self.draw(), dict(self._rng.bit_generator.state)
+
         with ThreadPoolExecutor(1) as worker:
-            coming = worker.submit(self.draw)
+            coming = worker.submit(draw)
             while True:
-                now, coming = coming.result(), worker.submit(self.draw)
+                now, coming = coming.result(), worker.submit(draw)
                 yield now
 
     def fixed(self, count: int) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -191,7 +223,7 @@ def _loss(
     network: UNet1d,
     batch: tuple[Tensor, Tensor, Tensor, Tensor],
     alphas: Tensor,
-    settings: Settings,
+    settings: Training,
     mean: Tensor,
     std: Tensor,
 ) -> Tensor:
@@ -216,7 +248,7 @@ def _check(
     network: UNet1d,
     batches: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]],
     alphas: Tensor,
-    settings: Settings,
+    settings: Training,
     mean: Tensor,
     std: Tensor,
 ) -> float:
@@ -235,13 +267,21 @@ def _start_quiet(network: UNet1d) -> None:
 
 
 def _resume(state: State, out: Path) -> None:
+    """What the checkpoint holds, where there is one; those of before have no random state. Raises ValueError."""
     path = out / "state.pt"
-    if path.is_file():
+    if not path.is_file():
+        return
+    try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         state.network.load_state_dict(saved["network"])
         state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
         state.steps, state.seconds = saved["steps"], saved["seconds"]
+        state.random = json.loads(saved["random"]) if "random" in saved else state.random
+    except Exception as error:  # no pickle, one of anything but tensors, other shapes
+        raise ValueError(
+            f"{path} is not a checkpoint of this network ({str(error).splitlines()[0]}): name another folder"
+        ) from None
 
 
 def _save(state: State, out: Path, actions: list[str], mean: Tensor, std: Tensor, report: dict[str, float]) -> None:
@@ -254,6 +294,7 @@ def _save(state: State, out: Path, actions: list[str], mean: Tensor, std: Tensor
         "optimizer": state.optimizer.state_dict(),
         "steps": state.steps,
         "seconds": state.seconds,
+        "random": json.dumps(state.random),
     }
     torch.save(whole, out / "state.tmp")
     (out / "state.tmp").replace(out / "state.pt")

@@ -15,7 +15,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from alm_core.methods.base import Method, Observed, Step, blend, imputed
+from alm_core.methods.base import Method, Observed, Step, blend, clean, imputed
 from alm_core.prior import ancestral, ddim, score_coefficient
 from alm_core.schedule import sigma
 
@@ -67,6 +67,8 @@ class ALM(Method):
         """Returns y_s by Eq. 1 and 2, or by Eq. 28 when eta > 0."""
         if at.observed is None:
             return self._reverse(y_t, at, None)
+        if self.imputation:
+            clean(at.observed)
         x_t = at.observed.x_t(0)
         observed = replace(at.observed, x_t=lambda _: x_t)
         if at.index < round(at.count * (1 - self.off_last)):

@@ -115,10 +115,14 @@ def parse_bvh(text: str) -> Bvh:
 
 
 def write_bvh(bvh: Bvh) -> str:
-    """The file's text: the numbers are the shortest that give the same float64 back."""
+    """The file's text: the numbers are the shortest that give the same float64 back. Lines end as the hierarchy's do.
+
+    Raises ValueError for a name that is not one word, where the hierarchy has no text of its own.
+    """
     head = bvh.hierarchy or _hierarchy_text(bvh.nodes)
+    end = "\r\n" if "\r\n" in head else "\n"
     rows = [" ".join(map(repr, row)) for row in bvh.values.tolist()]
-    return f"{head.rstrip()}\nMOTION\nFrames: {len(rows)}\nFrame Time: {bvh.frame_time!r}\n" + "\n".join(rows) + "\n"
+    return end.join([head.rstrip(), "MOTION", f"Frames: {len(rows)}", f"Frame Time: {bvh.frame_time!r}", *rows, ""])
 
 
 def _hierarchy(text: str) -> tuple[Node, ...]:
@@ -142,6 +146,12 @@ def _hierarchy(text: str) -> tuple[Node, ...]:
             parent = open_nodes[-1] if open_nodes else -1
             if word in ("ROOT", "JOINT"):
                 nodes.append(Node(take(), parent, (0.0, 0.0, 0.0)))
+                line = here
+                if (after := take()) != "{":
+                    raise FormatError(
+                        f"line {line}: a name is one word, before '{{': got {nodes[-1].name!r} and then {after!r}"
+                    )
+                open_nodes.append(len(nodes) - 1)
             elif word == "End":
                 take()
                 nodes.append(Node(nodes[parent].name + END, parent, (0.0, 0.0, 0.0), end=True))
@@ -179,6 +189,8 @@ def _header(lines: list[tuple[int, str]]) -> tuple[int, float]:
             if name.split() != key.split():
                 raise ValueError
             found.append(float(value))
+            if key == "Frames" and not found[-1].is_integer():
+                raise ValueError
         except ValueError:
             raise FormatError(f"line {number} is {line.strip()[:40]!r}, wanted '{key}:' and a number") from None
     if len(found) < 2:
@@ -193,6 +205,8 @@ def _hierarchy_text(nodes: tuple[Node, ...]) -> str:
 
     def put(index: int, depth: int) -> None:
         node, tab = nodes[index], "\t" * depth
+        if len(node.name.split()) != 1:
+            raise ValueError(f"a joint's name in a BVH is one word, got {node.name!r}: rename it")
         kind = "End Site" if node.end else f"{'JOINT' if depth else 'ROOT'} {node.name}"
         lines.extend([f"{tab}{kind}", f"{tab}{{", f"{tab}\tOFFSET {' '.join(f'{x:.6f}' for x in node.offset)}"])
         if node.channels:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["array_beside", "json_beside", "load_keys", "read_checkpoint", "read_json"]
+__all__ = ["array_beside", "json_beside", "load_keys", "read_checkpoint", "read_json", "read_weights"]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,6 +64,18 @@ def read_checkpoint(path: Path, keys: Sequence[str]) -> dict[str, Tensor]:
             break
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ValueError(f"{path} holds no state of tensors, nor one under {', '.join(keys)}")
+    return found
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file. Raises ValueError where it is none, or cut."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read ({error}): fetch or train the model again") from None
     return found
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 
 from alm_motion.features import absolute, relative
 from alm_motion.priors.base import Defaults
+from alm_motion.priors.text import NoText
 
 __all__ = ["Codec", "NetworkPrior", "Text", "TimeNetwork"]
 
@@ -105,7 +106,23 @@ class NetworkPrior:
     convert: Callable[[Tensor, Level, Tensor], Prediction] = Prediction.from_x0
     lowest: int = 0
     alphas: tuple[float, ...] = field(default_factory=lambda: tuple(cosine()), repr=False)
-    defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), FixedNoise()))
+    usual: Defaults = field(default_factory=lambda: Defaults(50, ALM(), FixedNoise()))
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for guidance that would cost twice as much and change nothing."""
+        if self.guidance != 1 and isinstance(self.text, NoText):
+            raise ValueError(
+                f"this model reads no prompt, so that nothing guides it, got {self.guidance:g}: leave guidance out"
+            )
+
+    @property
+    def defaults(self) -> Defaults:
+        """See `MotionPrior`: the `usual` ones, in no more steps than there are."""
+        return replace(self.usual, steps=min(self.usual.steps, self._most))
+
+    @property
+    def _most(self) -> int:
+        return len(self.alphas) - self.lowest
 
     @property
     def absolute(self) -> bool:
@@ -127,9 +144,10 @@ class NetworkPrior:
         return self
 
     def schedule(self, steps: int) -> Schedule:
-        """See `MotionPrior`: evenly from the last training index on, down to `lowest`; at most as many as there are."""
+        """See `MotionPrior`: evenly from the last training index on, down to `lowest`. Raises ValueError for more."""
         last, lowest = len(self.alphas) - 1, self.lowest
-        steps = min(steps, last - lowest + 1)
+        if not 1 <= steps <= self._most:
+            raise ValueError(f"this model takes between 1 and {self._most} steps, got {steps}")
         if not lowest:
             return Schedule.trailing(self.alphas, steps)
         times = [round(last - i * (last - lowest) / max(steps - 1, 1)) for i in range(steps)]

@@ -13,22 +13,28 @@ from typing import Any
 import torch
 from alm_core import ALM, FixedNoise, Prediction
 from alm_core.placement import Options
+from torch import Tensor
 
 from alm_motion.features import CHANNELS
 from alm_motion.priors.base import Defaults
-from alm_motion.priors.files import array_beside, json_beside, load_keys, read_checkpoint, read_json
+from alm_motion.priors.files import array_beside, json_beside, load_keys, read_checkpoint, read_json, read_weights
 from alm_motion.priors.network import Codec, NetworkPrior, TimeNetwork
 from alm_motion.priors.networks.unet1d import UNet1d, UNet1dConfig
 from alm_motion.priors.text import CLIP, ActionText, NoText, Sentences
 
-__all__ = ["load_folder", "load_published"]
+__all__ = ["PLACES", "check_shape", "load_folder", "load_published"]
 
+PLACES = 67
+"""The channels that `alm-motion train` learns: the root's and the places of joints, from which all others follow."""
+GROUPS, LEVELS = 8, 4
+"""Of each normalisation, and the most levels that padding to a multiple of 8 frames allows."""
 FRAMES = 200
 """The most that the networks of `alm-motion train` have seen."""
 LOWEST = 150
 """The last training index that they are sampled at: below, what little noise there is they leave in."""
-DEFAULTS = Defaults(50, ALM(w2=0.03), FixedNoise())
-"""The paper gives no w2 for motion; on clips that it was trained on, this one came nearest to captured motion."""
+DEFAULTS = Defaults(50, ALM(w2=0.03, conditional=4.0), FixedNoise())
+"""The paper gives no weights for motion. With those for pictures, gaps of a second in clips that the network was
+trained on were a sixth farther from the truth, and features of the whole a tenth."""
 PUBLISHED_FRAMES, CLIP_RANGE, GUIDANCE = 196, 6.0, 2.5
 SPREAD = 0.05
 """τ of the blend that `alm-motion train` trains, in deviations."""
@@ -37,32 +43,32 @@ PREDICTS = {"x0": Prediction.from_x0, "v": Prediction.from_v, "blend": partial(P
 
 def load_folder(folder: Path, options: Options) -> NetworkPrior:
     """The prior of a folder that `alm-motion train` wrote. Raises FileNotFoundError, ValueError."""
-    from safetensors.torch import load_file
-
     config = read_json(folder / "config.json")
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise FileNotFoundError(f"{folder} has a config.json and no model.safetensors: fetch or train the model again")
     try:
-        network = UNet1d(_shape(config["network"]))
-        mean, std = (torch.tensor(config[key], dtype=torch.float32) for key in ("mean", "std"))
+        shape = _shape(config["network"])
         actions = tuple(str(action) for action in config["actions"])
+        mean, std = (_statistic(config, key, shape.channels) for key in ("mean", "std"))
         convert = PREDICTS[config["predicts"]]
-    except (KeyError, TypeError) as error:
+        if len(actions) != shape.actions:
+            raise ValueError(f"the network knows {shape.actions} actions, and {len(actions)} have names")
+        network = UNet1d(shape)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'} is not that of a model of alm-motion: {error}") from None
-    load_keys(network, load_file(weights), weights)
-    text = ActionText(actions, options.device)
+    load_keys(network, read_weights(weights), weights)
     return _prior(
         network,
         Codec(mean, std),
-        text,
+        ActionText(actions, options.device) if actions else NoText(),
         options,
         frames=FRAMES,
         guidance=1.0,
         anchored=False,
         convert=convert,
         lowest=LOWEST,
-        defaults=DEFAULTS,
+        usual=DEFAULTS,
     )
 
 
@@ -71,13 +77,17 @@ def load_published(checkpoint: Path, options: Options, *, text_encoder: str | Pa
     arguments = json_beside(checkpoint)
     _check(arguments, checkpoint)
     reads_text = not arguments.get("unconstrained", False)
-    config = UNet1dConfig(
-        width=int(arguments.get("latent_dim", 512)),
-        multipliers=tuple(float(m) for m in arguments.get("dim_mults", (2, 2, 2, 2))),
-        adaptive=bool(arguments.get("unet_adagn", True)),
-        text=512 if reads_text else 0,
-        keyframes=bool(arguments.get("keyframe_conditioned", False)),
-    )
+    try:
+        config = UNet1dConfig(
+            width=int(arguments.get("latent_dim", 512)),
+            multipliers=tuple(float(m) for m in arguments.get("dim_mults", (2, 2, 2, 2))),
+            adaptive=bool(arguments.get("unet_adagn", True)),
+            text=512 if reads_text else 0,
+            keyframes=bool(arguments.get("keyframe_conditioned", False)),
+        )
+        check_shape(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the args.json beside {checkpoint} describes no network: {error}") from None
     network = UNet1d(config)
     load_keys(network, read_checkpoint(checkpoint, ("model_avg", "model")), checkpoint)
     absolute = bool(arguments.get("abs_3d", True))
@@ -113,11 +123,38 @@ def _prior(network: UNet1d, codec: Codec, text: Any, options: Options, *, guidan
     )
 
 
+def check_shape(config: UNet1dConfig) -> None:
+    """Raises ValueError for numbers that no network has."""
+    for name, least in (("channels", 1), ("width", 1), ("text", 0), ("actions", 0), ("frames", 8)):
+        value = getattr(config, name)
+        if not (isinstance(value, int) and value >= least) and not (name == "frames" and value is None):
+            raise ValueError(f"{name} must be a whole number of {least} or more, got {value!r}")
+    if not 1 <= len(config.multipliers) <= LEVELS:
+        raise ValueError(f"1 to {LEVELS} multipliers of the width are wanted, got {len(config.multipliers)}")
+    for width in (config.width, *(config.width * multiplier for multiplier in config.multipliers)):
+        if not (width > 0 and width % GROUPS == 0):
+            raise ValueError(f"a width must be a multiple of {GROUPS} at every level, got {width:g}")
+
+
 def _shape(values: dict[str, Any]) -> UNet1dConfig:
     known = {field.name for field in fields(UNet1dConfig)}
     if unknown := set(values) - known:
         raise KeyError(f"unknown keys {', '.join(sorted(unknown))}")
-    return UNet1dConfig(**{**values, "multipliers": tuple(values["multipliers"])})
+    config = UNet1dConfig(**{**values, "multipliers": tuple(values["multipliers"])})
+    check_shape(config)
+    if config.channels not in (PLACES, CHANNELS) or config.text or config.keyframes:
+        raise ValueError(f"a network of {PLACES} or {CHANNELS} channels without text and keyframes is wanted")
+    if config.frames is not None and (config.frames % 8 or config.frames < FRAMES):
+        raise ValueError(f"frames must be null, or a multiple of 8 of {FRAMES} or more, got {config.frames}")
+    return config
+
+
+def _statistic(config: dict[str, Any], key: str, channels: int) -> Tensor:
+    found = torch.tensor(config[key], dtype=torch.float32)
+    if found.shape != (channels,) or not found.isfinite().all() or (key == "std" and (found <= 0).any()):
+        low = " above 0" if key == "std" else ""
+        raise ValueError(f"{key} must be {channels} finite numbers{low}, got the shape {tuple(found.shape)}")
+    return found
 
 
 def _check(arguments: dict[str, Any], checkpoint: Path) -> None:

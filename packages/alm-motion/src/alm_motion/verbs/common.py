@@ -23,6 +23,7 @@ from alm_motion.progress import PROGRESS, progress
 __all__ = [
     "add_clip",
     "add_model",
+    "add_reading",
     "add_report",
     "add_solver",
     "add_work",
@@ -33,15 +34,23 @@ __all__ = [
     "work",
 ]
 
-WEIGHTS = ("w1", "w2", "imputation", "eta")
+WEIGHTS = ("w1", "w2", "imputation", "eta", "strength")
 """Options of methods that have flags."""
+USUAL = {"syncsde": {"strength": 3.0}}
+"""What methods have for motion where nothing else is said (SyncSDE 4.2.6)."""
 
 
 def add_clip(parser: argparse.ArgumentParser) -> None:
     """The clip, and how it is read."""
     parser.add_argument("clip", type=Path, help="the motion: BVH, NPZ or NPY")
+    add_reading(parser)
+
+
+def add_reading(parser: argparse._ActionsContainer) -> None:
+    """How a clip is read."""
     parser.add_argument("--fps", type=float, help="its frames a second, where the file does not say or is wrong")
     parser.add_argument("--unit", type=float, help="how many metres a BVH's unit is (the power of ten that fits a leg)")
+    parser.add_argument("--up", choices=("y", "z"), help="the axis that points up, of BVH and joints (y)")
     parser.add_argument("--mapping", type=Path, help="a JSON file: which joints are the 22, for a skeleton not known")
 
 
@@ -64,9 +73,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         required=True,
-        help="the result: .bvh, .npz or .glb; several times",
+        help="the result: .bvh, .npz or .glb; again with another ending for another format of it, "
+        "or with another name for a variant",
     )
-    files.add_argument("--count", type=int, help="make N variants, numbered after the name of -o")
+    files.add_argument("--count", type=int, help="make N variants, numbered after the name of a single -o")
     files.add_argument("--overwrite", action="store_true", help="allow an existing output to be replaced")
     files.add_argument(
         "--preview", type=Path, help="stick figures of the first variant, too: .mp4, .gif or a .png strip"
@@ -91,6 +101,7 @@ def add_solver(parser: argparse.ArgumentParser) -> None:
     solver.add_argument("--steps", type=int, help="steps from noise to motion (what suits the model)")
     solver.add_argument("--w1", type=float, help="weight of ALM's conditional term and pull (1)")
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
+    solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (3)")
     solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling, for hundreds of steps (0)")
     solver.add_argument(
         "--imputation",
@@ -108,9 +119,10 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     report.add_argument("--json", action="store_true", help="print one JSON object last on standard output")
 
 
-def opened(flags: argparse.Namespace) -> Clip:
-    """The clip as the flags say."""
-    return read_clip(flags.clip, fps=flags.fps, unit=flags.unit)
+def opened(flags: argparse.Namespace, path: Path | None = None) -> Clip:
+    """The clip, or that at the path, as the flags say."""
+    mapping = read_mapping(flags.mapping) if flags.mapping else None
+    return read_clip(path or flags.clip, fps=flags.fps, unit=flags.unit, mapping=mapping, up=flags.up)
 
 
 def ranges(texts: list[str]) -> list[slice | int]:
@@ -125,28 +137,36 @@ def ranges(texts: list[str]) -> list[slice | int]:
     return found
 
 
-def outputs_of(flags: argparse.Namespace, source: Path | None) -> list[Path]:
-    """Where the variants go, checked. Raises ValueError."""
-    paths: list[Path] = flags.output
+def outputs_of(flags: argparse.Namespace, source: Path | None) -> list[list[Path]]:
+    """Where the formats of each variant go, checked. Raises ValueError.
+
+    Outputs that differ by their ending alone are formats of one variant, others are variants.
+    """
+    named: dict[Path, list[Path]] = {}
+    for path in flags.output:
+        named.setdefault(path.with_name(path.stem), []).append(path)
+    variants = list(named.values())
     if flags.count is not None:
         if flags.count < 1:
             raise ValueError(f"--count must be 1 or more, got {flags.count}")
-        if len(paths) not in (1, flags.count):
-            raise ValueError(f"--count {flags.count} does not fit {len(paths)} outputs: give one -o, or as many")
-        if flags.count > 1 and len(paths) == 1:
-            paths = [paths[0].with_stem(f"{paths[0].stem}-{n + 1}") for n in range(flags.count)]
+        if len(variants) not in (1, flags.count):
+            raise ValueError(f"--count {flags.count} does not fit {len(variants)} names of -o: give one, or as many")
+        if flags.count > 1 and len(variants) == 1:
+            formats = variants[0]
+            variants = [[path.with_stem(f"{path.stem}-{n + 1}") for path in formats] for n in range(flags.count)]
+    paths = [path for formats in variants for path in formats]
     if len({*paths, flags.preview}) < len(paths) + 1:
         raise ValueError("two outputs have the same name: give each its own")
     for path in paths:
         check_output(path, source=source, overwrite=flags.overwrite)
     if flags.preview is not None:
         check_film(flags.preview, overwrite=flags.overwrite)
-    return paths
+    return variants
 
 
 def work(flags: argparse.Namespace, verb: Callable[[Settings], Result], source: Path | None) -> None:
     """Loads the model, runs the verb with the options that the flags say, writes, and tells."""
-    paths = outputs_of(flags, source)
+    variants = outputs_of(flags, source)
     mapping = read_mapping(flags.mapping) if source is not None and flags.mapping else None
     reference = reference_named(flags.reference) if flags.reference else None
     prior = load_prior(
@@ -164,25 +184,26 @@ def work(flags: argparse.Namespace, verb: Callable[[Settings], Result], source: 
                 reference=reference,
                 prompt=flags.prompt,
                 steps=flags.steps,
-                count=len(paths),
+                count=len(variants),
                 seed=flags.seed,
                 mapping=mapping,
                 pin_feet=not flags.no_pin_feet,
                 on_step=report,
             )
         )
-    files = [(encode_clip(clip, path), path) for clip, path in zip(result.clips, paths, strict=True)]
+    made = zip(result.clips, variants, strict=True)
+    files = [(encode_clip(clip, path), path) for clip, formats in made for path in formats]
     if flags.preview is not None:
         files.append((picture_of(result.clips[0], result.made, flags.preview, mapping=mapping), flags.preview))
     write_files(files)
-    _tell(flags, result, paths)
+    _tell(flags, result, [path for formats in variants for path in formats])
 
 
 def method_of(flags: argparse.Namespace, prior: MotionPrior) -> Method | None:
     """The method asked for; options alone adjust the model's usual one."""
     asked = {name: value for name in WEIGHTS if (value := getattr(flags, name)) is not None}
     if flags.method:
-        return method_named(flags.method, **asked)
+        return method_named(flags.method, **{**USUAL.get(flags.method, {}), **asked})
     if not asked:
         return None
     usual = prior.defaults.method

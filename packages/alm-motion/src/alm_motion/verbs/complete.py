@@ -4,9 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from alm_motion.complete import Keep, Result, complete
+from alm_motion.complete import Keep, Result, complete, kept_frames
 from alm_motion.options import Settings
 from alm_motion.skeleton import SMPL22
 from alm_motion.verbs import common
@@ -45,9 +43,7 @@ def run(flags: argparse.Namespace) -> None:
     parts = HALVES[flags.make](len(clip)) if flags.make else common.ranges(flags.keep)
     keep: Keep = parts
     if flags.joints:
-        given = np.zeros((len(clip), 22), bool)
-        for part in parts:
-            given[part] = True
+        given = kept_frames(clip, parts)
         given[:, [n for n in range(22) if n not in _joints(flags.joints)]] = True
         keep = given
 

@@ -13,8 +13,6 @@ from alm_motion.clips import joints_of_clip
 from alm_motion.complete import kept_frames
 from alm_motion.evaluators import load_evaluator
 from alm_motion.fill import Bools, fill
-from alm_motion.io import read_clip
-from alm_motion.mapping import read_mapping
 from alm_motion.metrics import foot_skate, gap_error, kept_error, seam_jerk, seams_of
 from alm_motion.options import Options
 from alm_motion.priors import load_prior
@@ -32,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     clip.add_argument("clip", type=Path, nargs="?", help="the completed motion")
     clip.add_argument("--truth", type=Path, help="the true motion, of as many frames")
     clip.add_argument("--keep", action="append", help="what of it was kept: 0:40,100:")
-    clip.add_argument("--mapping", type=Path, help="a JSON file: which joints are the 22, for a skeleton not known")
+    common.add_reading(clip)
     paper = parser.add_argument_group("the protocol of ALM's Table 5")
     paper.add_argument("--humanml", type=Path, help="the folder of HumanML3D")
     paper.add_argument("--evaluator", type=Path, help="the folder of the t2m evaluator, with its glove files")
@@ -60,12 +58,11 @@ def _clip(flags: argparse.Namespace) -> dict[str, Any]:
     """The measures of one clip: metres, millimetres, shares and ratios."""
     if flags.truth is None or flags.keep is None:
         raise ValueError("a completed clip is measured against --truth, of which --keep says what was kept")
-    mapping = read_mapping(flags.mapping) if flags.mapping else None
-    made, true = read_clip(flags.clip), read_clip(flags.truth)
+    made, true = common.opened(flags), common.opened(flags, flags.truth)
     if len(made) != len(true):
         raise ValueError(f"both clips must have as many frames: got {len(made)} and {len(true)}")
     given = kept_frames(true, common.ranges(flags.keep))
-    here, there = (joints_of_clip(each, mapping) for each in (made, true))
+    here, there = joints_of_clip(made), joints_of_clip(true)
     floor = float(there[..., 1].min())
     seams = seams_of(given)
     found: dict[str, Any] = {
@@ -95,7 +92,7 @@ def _paper(flags: argparse.Namespace) -> dict[str, Any]:
         padded = np.stack([np.pad(j, ((0, longest - len(j)), (0, 0), (0, 0)), mode="edge") for j in joints])
         known = np.stack([np.pad(g, ((0, longest - len(g)), (0, 0))) for g in given])
         options = Options(prior=prior, method=method, reference=reference, steps=flags.steps, seed=seed)
-        made = fill(padded, known, options, options.tell(0, 1), prompts=prompts).joints
+        made = fill(padded, known, options, options.tell(0, 1), prompts=prompts, in_place=prior.anchored).joints
         return [each[: len(true)] for each, true in zip(made, joints, strict=True)]
 
     with progress(flags.progress) as tell:

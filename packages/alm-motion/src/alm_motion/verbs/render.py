@@ -10,7 +10,6 @@ from alm_motion.complete import kept_frames
 from alm_motion.encode import check_film
 from alm_motion.fill import whole
 from alm_motion.io import write_files
-from alm_motion.mapping import read_mapping
 from alm_motion.pictures import picture_of
 from alm_motion.verbs import common
 
@@ -30,6 +29,5 @@ def run(flags: argparse.Namespace) -> None:
     check_film(flags.output, overwrite=flags.overwrite)
     clip = common.opened(flags)
     made = ~whole(kept_frames(clip, common.ranges(flags.keep))) if flags.keep else np.zeros(len(clip), bool)
-    mapping = read_mapping(flags.mapping) if flags.mapping else None
-    write_files([(picture_of(clip, made, flags.output, mapping=mapping), flags.output)])
+    write_files([(picture_of(clip, made, flags.output), flags.output)])
     print(f"{flags.output}: {clip.seconds:.1f} s of motion", file=sys.stderr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_core.placement import as_device
 
-from alm_motion.train import Settings, train
+from alm_motion.train import Training, train
 
 __all__ = ["add", "run"]
 
@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a folder of BVH clips; about one in ten is held out by a fixed rule")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the model, for --model")
     parser.add_argument("--minutes", type=float, default=90.0, help="how long (90)")
-    parser.add_argument("--width", type=int, default=Settings.width, help=f"of the network ({Settings.width})")
+    parser.add_argument("--width", type=int, default=Training.width, help=f"of the network ({Training.width})")
     parser.add_argument("--resume", action="store_true", help="go on from the output folder's checkpoint")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, … (cpu)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
@@ -30,7 +30,7 @@ def run(flags: argparse.Namespace) -> None:
         raise FileNotFoundError(f"there is no folder of clips at {flags.folder}")
     if (flags.output / "state.pt").exists() and not flags.resume:
         raise FileExistsError(f"{flags.output} holds a checkpoint: go on from it with --resume, or name another folder")
-    settings = Settings(minutes=flags.minutes, width=flags.width, seed=flags.seed)
+    settings = Training(minutes=flags.minutes, width=flags.width, seed=flags.seed)
     reports: list[dict[str, float]] = []
 
     def tell(report: dict[str, float]) -> None:
