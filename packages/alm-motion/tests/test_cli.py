@@ -109,7 +109,7 @@ def test_convert_render_and_models(place: Path, capsys: pytest.CaptureFixture[st
     assert run("models") == 0
     said = capsys.readouterr().out
     assert "CondMDI" in said
-    assert "running, salsa" in said
+    assert "salsa, soccer" in said
 
 
 def test_a_mapping_reaches_every_output(place: Path) -> None:
