@@ -65,6 +65,14 @@ def test_extending_adds_frames_on_the_side_asked_for(prior: MotionPrior) -> None
     assert before.made[:30].all()
 
 
+def test_a_long_clip_is_extended_by_a_stretch_of_its_end(prior: MotionPrior) -> None:
+    clip = walker.clip(frames=752)
+    result = extend(clip, 4.0, prior=prior, steps=2)
+    assert len(result.clips[0]) == 992
+    assert result.kept_error < 1e-9
+    assert (result.clips[0].rotations[:752] == clip.rotations).all()
+
+
 def test_keyframes_alone_are_kept_in_between(prior: MotionPrior) -> None:
     result = inbetween(CLIP, [0, 50, 100, 149], prior=prior, steps=3)
     assert np.flatnonzero(~result.made).tolist() == [0, 50, 100, 149]

@@ -1,7 +1,7 @@
 """Feet that stand do not slide: in made frames they are held where they stand, by inverse kinematics of the leg.
 
 A foot stands while its ball moves slower than `SPEED` and is lower than `HEIGHT` above the lowest it gets. It is held
-where it is on average, or where a kept frame beside has it, and let go over `EASE` seconds.
+where it is on average, or where a kept frame beside has it, and let go over `EASE` seconds or into its next place.
 """
 
 from dataclasses import replace
@@ -17,11 +17,13 @@ from alm_motion.skeleton import LEGS, Array
 
 __all__ = ["pinned", "standing"]
 
-SPEED = 0.35
-"""Metres a second."""
-HEIGHT = 0.08
+SPEED = 0.9
+"""Metres a second: HumanML3D's bound of contact, √.002 m in a frame at 20 a second."""
+HEIGHT = 0.1
 """Metres."""
-EASE = 0.1
+REACH = 0.2
+"""Metres that a foot is moved at most: one that wanders farther does not stand."""
+EASE = 0.2
 """Seconds."""
 SHORTEST = 0.12
 """Seconds that a foot stands at least."""
@@ -50,8 +52,8 @@ def pinned(clip: Clip, made: Bools, mapped: Array) -> Clip:
     for hip, knee, ankle, ball in LEGS:
         if not made[frames][:, (hip, knee, ankle, ball)].all():
             continue
-        for start, stop in runs(standing(joints[:, ball], clip.fps, floor)):
-            _hold(targets, joints, frames, (ankle, ball), start, stop, max(round(EASE * clip.fps), 1))
+        still = standing(joints[:, ball], clip.fps, floor)
+        targets[:, (ankle, ball)] += _shifts(joints[:, ball], still, frames, max(round(EASE * clip.fps), 1))[:, None]
     moved = np.abs(targets - joints).max((1, 2)) > 1e-6
     if not moved.any():
         return clip
@@ -71,34 +73,26 @@ def pinned(clip: Clip, made: Bools, mapped: Array) -> Clip:
     return replace(clip, rotations=rotations)
 
 
-def _hold(
-    targets: Array, joints: Array, frames: Bools, foot: tuple[int, int], start: int, stop: int, ease: int
-) -> None:
-    """Writes into targets where the two joints of a foot that stands from start to stop are to be."""
-    ankle, ball = foot
-    kept = np.flatnonzero(~frames[start:stop]) + start
-    if len(kept) == stop - start:
-        return
-    for first, last in runs(frames[start:stop]):
-        first, last = first + start, last + start
-        place = [joints[n, ball] for n in (first - 1, last) if n in kept]
+def _shifts(foot: Array, still: Bools, frames: Bools, ease: int) -> Array:
+    """How far (F, 3) a foot (F, 3) is to be moved: where it stands to one place, and nowhere in frames not made.
+
+    Between two places it goes evenly from the one shift to the other, or by way of none where there is time.
+    """
+    known, shifts = ~frames, np.zeros_like(foot)
+    held = still & frames
+    for first, last in runs(held):
+        beside = [n for n in (first - 1, last) if 0 <= n < len(foot) and still[n] and not frames[n]]
         # Between two kept frames the foot goes evenly from where the one has it to where the other does.
         share = np.linspace(0, 1, last - first + 2)[1:-1, None]
-        at = joints[first:last, ball].mean(0) if not place else place[0] + share * (place[-1] - place[0])
-        shift = at - joints[first:last, ball]
-        shift[:, 1] = 0 if not place else shift[:, 1]
-        targets[first:last, ball] += shift
-        targets[first:last, ankle] += shift
-        if last == stop:  # let go
-            _ease(targets, frames, foot, range(last, last + ease), shift[-1])
-        if first == start:
-            _ease(targets, frames, foot, range(first - 1, first - 1 - ease, -1), shift[0])
-
-
-def _ease(targets: Array, frames: Bools, foot: tuple[int, int], where: range, shift: Array) -> None:
-    """Lets a shift fade over the frames, as far as they were made."""
-    for n, frame in enumerate(where, 1):
-        if not (0 <= frame < len(frames) and frames[frame]):
-            return
-        u = n / (len(where) + 1)
-        targets[frame, foot] += (1 - 3 * u**2 + 2 * u**3) * shift
+        at = foot[first:last].mean(0) if not beside else foot[beside[0]] + share * (foot[beside[-1]] - foot[beside[0]])
+        shift = at - foot[first:last]
+        if not beside:
+            shift[:, 1] = 0
+        if np.linalg.norm(shift, axis=1).max() < REACH:
+            shifts[first:last] = shift
+            known[first:last] = True
+    for first, last in runs(~known):
+        if last - first > 2 * ease:
+            known[first + ease - 1 : last - ease + 1] = True
+    at = np.flatnonzero(known)
+    return np.stack([np.interp(np.arange(len(foot)), at, column[at]) for column in shifts.T], 1)

@@ -84,7 +84,7 @@ def fill_all(joints: Array, given: Bools, options: Options) -> Filled:
     for key, (start, stop) in enumerate(stretches):
         here = slice(start, stop)
         part = fill(canvas[:, here], known[:, here], options, options.tell(key, len(stretches)), key=key)
-        if len(stretches) == 1:
+        if (start, stop) == (0, len(given)):
             return part
         canvas[:, here] = np.where(known[:, here, :, None], canvas[:, here], part.joints)
         known[:, here] = True

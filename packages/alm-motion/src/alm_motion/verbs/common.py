@@ -58,7 +58,7 @@ def add_work(parser: argparse.ArgumentParser, *, prompt: bool = True) -> None:
     """All that the verbs which make motion share; `prompt` leaves that out, where it is another's."""
     add_output(parser)
     if prompt:
-        parser.add_argument("--prompt", default="", help="what to show, for models that read it")
+        parser.add_argument("--prompt", default="", help="what to show: an action of cmu (see `models`), or a sentence")
     add_model(parser)
     add_solver(parser)
     add_report(parser)

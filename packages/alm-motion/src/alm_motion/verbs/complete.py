@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(flags: argparse.Namespace) -> None:
     """Completes the clip and writes what was asked for, all or nothing."""
     if (flags.keep is None) == (flags.make is None):
-        raise ValueError("say what of the clip to keep: --keep 0:40,100: or --make middle-half")
+        raise ValueError("say what of the clip to keep, by one of the two: --keep 0:40,100: or --make middle-half")
     clip = common.opened(flags)
     parts = HALVES[flags.make](len(clip)) if flags.make else common.ranges(flags.keep)
     keep: Keep = parts

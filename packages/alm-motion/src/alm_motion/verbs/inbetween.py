@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_clip(parser)
     keys = parser.add_argument_group("what is given").add_mutually_exclusive_group(required=True)
     keys.add_argument("--keys", help="the numbers of the keyframes: 0,30,75,120")
-    keys.add_argument("--every", type=int, help="each so-manieth frame is a keyframe, and the last")
+    keys.add_argument("--every", type=int, help="every Nth frame is a keyframe, and the last")
     common.add_work(parser)
 
 

@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--prompt",
         dest="prompts",
         action="append",
-        help="what to show; several times with the second from which on: 4.5:running",
+        help="what to show; several times with the second from which on: 4.5:salsa",
     )
     parser.add_argument("--fps", type=float, default=60.0, help="frames a second of the result (60)")
     parser.add_argument("--loop", action="store_true", help="let the end run into the beginning")
