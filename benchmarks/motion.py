@@ -85,7 +85,7 @@ METHODS: dict[str, tuple[Method | None, Reference | None]] = {
     "repaint": (RePaint(3), None),
 }
 """None is what the prior uses by itself; `alm-pictures` has the paper's weights for pictures."""
-OWN = ("last-half", "gap-1s", "gap-2s")
+OWN = ("last-half", "gap-1s")
 """Tasks of which ALM's result is brought back to the clips' own skeletons, which takes longer than making it."""
 ON_HALVES = ("alm-no-delta", "alm-no-conditional", "alm-no-joint", "alm-pictures", "alm-imputation", "reconstruction")
 """Ablations, and a method far from the others, which gaps leave out."""
