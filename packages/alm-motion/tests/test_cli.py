@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+import tiny_motion
 import walker
 from alm_motion import __version__, cli, read_clip, verbs
 from alm_motion.clips import joints_of_clip
@@ -23,7 +23,7 @@ QUICK = ["--model", "tiny", "--steps", "3"]
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with a clip and a tiny model."""
     (tmp_path / "walk.bvh").write_text(walker.text(150))
-    tiny.trained(tmp_path / "tiny")
+    tiny_motion.trained(tmp_path / "tiny")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+import tiny_motion
 import walker
 from alm_core import ALM, Replacement, StochasticALM, SyncSDE
 from alm_motion import MotionPrior, Result, complete, extend, inbetween, load_prior, long
@@ -21,7 +21,7 @@ CLIP = walker.clip(frames=150)
 
 @pytest.fixture(scope="module")
 def prior(tmp_path_factory: pytest.TempPathFactory) -> MotionPrior:
-    return load_prior(tiny.trained(tmp_path_factory.mktemp("tiny")))
+    return load_prior(tiny_motion.trained(tmp_path_factory.mktemp("tiny")))
 
 
 def kept_as_they_came(result: Result, frames: slice, original: slice) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+import tiny_motion
 import torch
 import walker
 from alm_core import ALM, SyncSDE
@@ -189,14 +189,14 @@ def test_a_short_gap_in_a_long_clip_costs_itself_and_what_is_seen_around_it() ->
 
 def test_what_is_made_before_a_clip_longer_than_the_model_leads_to_it(tmp_path: Path) -> None:
     """A random network stands somewhere: without what follows it stood at the origin, 1 km from the clip."""
-    prior = load_prior(tiny.trained(tmp_path))
+    prior = load_prior(tiny_motion.trained(tmp_path))
     far = straight(body(), 330) + np.array([1000.0, 0.0, 0.0])
     found = fill_all(far, given(0, 260, 330), Options(prior=prior, steps=2)).joints[0]
     assert np.abs(found[:, 0, 0] - 1000).max() < 200
 
 
 def test_variants_are_what_their_own_seeds_give(tmp_path: Path) -> None:
-    prior = load_prior(tiny.trained(tmp_path))
+    prior = load_prior(tiny_motion.trained(tmp_path))
     known = given(20, 40)
     both = fill_all(TRUE, known, Options(prior=prior, steps=4, count=2, seed=7, method=ALM()))
     alone = fill_all(TRUE, known, Options(prior=prior, steps=4, count=1, seed=8, method=ALM()))
@@ -207,7 +207,7 @@ def test_variants_are_what_their_own_seeds_give(tmp_path: Path) -> None:
 
 
 def test_each_row_is_told_its_own_prompt(tmp_path: Path) -> None:
-    prior = load_prior(tiny.trained(tmp_path))
+    prior = load_prior(tiny_motion.trained(tmp_path))
     known = given(20, 40)
     options = Options(prior=prior, steps=3, method=SyncSDE(3.0))
     rows = np.stack([TRUE, TRUE + np.array([0.5, 0, 0])])

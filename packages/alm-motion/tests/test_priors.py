@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+import tiny_motion
 import torch
 import walker
 from alm_core import Level, SyncSDE
@@ -22,12 +22,12 @@ from motion_formula import motion
 from safetensors.torch import load_file, save_file
 
 MAKE: dict[str, Callable[[Path], Path]] = {
-    "trained": tiny.trained,
-    "gmd": tiny.published,
-    "gmd mixed": lambda folder: tiny.published(folder, mixed=True),
-    "condmdi": lambda folder: tiny.published(folder, unconstrained=True),
-    "condmdi on keyframes": lambda folder: tiny.published(folder, unconstrained=True, keyframe_conditioned=True),
-    "mdm": tiny.mdm,
+    "trained": tiny_motion.trained,
+    "gmd": tiny_motion.published,
+    "gmd mixed": lambda folder: tiny_motion.published(folder, mixed=True),
+    "condmdi": lambda folder: tiny_motion.published(folder, unconstrained=True),
+    "condmdi on keyframes": lambda folder: tiny_motion.published(folder, unconstrained=True, keyframe_conditioned=True),
+    "mdm": tiny_motion.mdm,
 }
 
 
@@ -85,8 +85,8 @@ def test_a_relative_root_s_step_is_unknown_where_either_end_is() -> None:
 def test_what_is_predicted_is_taken_as_the_folder_says(tmp_path: Path) -> None:
     level = Level(300.0, 0.8, 0.6)
     x_t = torch.randn(1, 263, 24, generator=torch.Generator().manual_seed(0))
-    of_x0 = load_prior(tiny.trained(tmp_path / "a", predicts="x0")).predict(x_t, level, None)
-    of_v = load_prior(tiny.trained(tmp_path / "b", predicts="v")).predict(x_t, level, None)
+    of_x0 = load_prior(tiny_motion.trained(tmp_path / "a", predicts="x0")).predict(x_t, level, None)
+    of_v = load_prior(tiny_motion.trained(tmp_path / "b", predicts="v")).predict(x_t, level, None)
     torch.testing.assert_close(of_v.x0, 0.8 * x_t - 0.6 * of_x0.x0)
     torch.testing.assert_close(of_v.eps, 0.6 * x_t + 0.8 * of_x0.x0)
     torch.testing.assert_close(of_x0.eps, (x_t - 0.8 * of_x0.x0) / 0.6)
@@ -153,7 +153,7 @@ def test_the_exemplar_prior_fills_a_rhythm_with_the_rhythm() -> None:
 def test_a_checkpoint_that_does_not_fit_is_refused(
     spoil: Callable[[Path], None], kind: type[Exception], said: str, tmp_path: Path
 ) -> None:
-    path = tiny.published(tmp_path / "m")
+    path = tiny_motion.published(tmp_path / "m")
     spoil(path)
     with pytest.raises(kind, match=re.escape(said)):
         load_prior(path)
@@ -181,7 +181,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
 def test_a_folder_whose_numbers_do_not_fit_is_refused_in_one_line(
     change: dict[str, dict[str, object]], said: str, tmp_path: Path
 ) -> None:
-    folder = tiny.trained(tmp_path / "m")
+    folder = tiny_motion.trained(tmp_path / "m")
     config = json.loads((folder / "config.json").read_text())
     if "network" in change:
         change = {"network": {**config["network"], **change["network"]}}
@@ -193,7 +193,7 @@ def test_a_folder_whose_numbers_do_not_fit_is_refused_in_one_line(
 
 @pytest.mark.parametrize("size", [0, 4, 200, -9])
 def test_cut_weights_are_refused_in_one_line(size: int, tmp_path: Path) -> None:
-    weights = tiny.trained(tmp_path / "m") / "model.safetensors"
+    weights = tiny_motion.trained(tmp_path / "m") / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:size])
     with pytest.raises(ValueError, match=r"model\.safetensors cannot be read \(.*\): fetch or train") as found:
         load_prior(tmp_path / "m")
@@ -201,7 +201,7 @@ def test_cut_weights_are_refused_in_one_line(size: int, tmp_path: Path) -> None:
 
 
 def test_guidance_of_a_model_that_reads_no_prompt_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
-    folder = tiny.trained(tmp_path / "m")
+    folder = tiny_motion.trained(tmp_path / "m")
     weights, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
     config |= {"actions": [], "network": {**config["network"], "actions": 0}}
     save_file({k: v for k, v in weights.items() if "embed_action" not in k}, folder / "model.safetensors")
@@ -225,7 +225,7 @@ def test_more_steps_than_there_are_are_refused(models: dict[str, Path]) -> None:
 
 
 def test_the_usual_steps_are_no_more_than_there_are(tmp_path: Path) -> None:
-    prior = load_prior(tiny.mdm(tmp_path / "m", diffusion_steps=20))
+    prior = load_prior(tiny_motion.mdm(tmp_path / "m", diffusion_steps=20))
     assert prior.defaults.steps == 20
 
 
@@ -235,7 +235,7 @@ def _argue(path: Path, **arguments: object) -> None:
 
 
 def test_missing_and_unknown_keys_are_named_ten_at_most(tmp_path: Path) -> None:
-    path = tiny.published(tmp_path / "m")
+    path = tiny_motion.published(tmp_path / "m")
     state = torch.load(path, weights_only=True)["model_avg"]
     kept = {f"other.{n}": torch.zeros(1) for n in range(14)} | dict(list(state.items())[:20])
     torch.save({"model_avg": kept}, path)
@@ -253,7 +253,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"")
     with pytest.raises(ValueError, match=r"is no \.pt checkpoint"):
         load_prior(tmp_path / "a.bin")
-    folder = tiny.trained(tmp_path / "m")
+    folder = tiny_motion.trained(tmp_path / "m")
     (folder / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="is not that of a model of alm-motion"):
         load_prior(folder)
