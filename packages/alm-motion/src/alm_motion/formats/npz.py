@@ -80,6 +80,7 @@ def parse_npz(data: bytes) -> Joints | Features | Poses:
     try:
         with zipfile.ZipFile(BytesIO(data)) as file:
             found = {name.removesuffix(".npy"): file.read(name) for name in file.namelist()}
+    # zipfile raises NotImplementedError for a compression it does not know, RuntimeError for a password.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise FormatError(f"it is no NPZ, or cut off ({error})") from None
     named = [kind for kind in KINDS if kind in found]
