@@ -58,3 +58,13 @@ def test_the_patterns_find_what_they_are_for(what: str, line: str) -> None:
 )
 def test_the_patterns_let_the_rest_be(line: str) -> None:
     assert not any(pattern.search(line) for pattern in FORBIDDEN.values())
+
+
+def test_helpers_of_tests_have_names_of_their_own() -> None:
+    """Every tests folder stands on one sys.path: of two helpers of one name, the first imported would serve both."""
+    helpers = [
+        file.name
+        for file in ROOT.glob("packages/*/tests/*.py")
+        if not file.name.startswith("test_") and file.name != "conftest.py"
+    ]
+    assert len(helpers) == len(set(helpers)), f"rename one of a pair among {sorted(helpers)}"
