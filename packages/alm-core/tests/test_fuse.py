@@ -42,3 +42,32 @@ def test_joined_windows_agree_better_than_independent_ones(prior: Prior, schedul
 def test_a_canvas_that_windows_leave_bare_is_refused(prior: Prior, schedule: Schedule) -> None:
     with pytest.raises(ValueError, match="lies in no window"):
         fuse(prior, schedule, WINDOWS, (2, 20), noise=Noise.batch(0, 1), fusion=MultiDiffusion())
+
+
+def test_batches_of_windows_change_nothing(prior: Prior, schedule: Schedule) -> None:
+    told = [(0.1,), (0.5,), (-0.3,)]
+    options = {"noise": Noise.batch(0, 2), "fusion": MultiDiffusion(), "conditions": told}
+    whole, parts = (fuse(prior, schedule, WINDOWS, (2, 14), together=n, **options) for n in (None, 2))
+    torch.testing.assert_close(whole, parts, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_given_stands_on_the_canvas_at_each_level(prior: Prior, schedule: Schedule) -> None:
+    x_0, mask = torch.full((1, 2, 14), 2.5), torch.ones(1, 1, 14)
+    mask[..., :4] = 0
+    seen: list[tuple[float, torch.Tensor]] = []
+
+    class Watching:
+        guided_rows = 1
+
+        def predict_guided(self, x_t: torch.Tensor, level: Level, conditions: object) -> Prediction:
+            seen.append((level.a, x_t[0, :, :4]))
+            return prior.predict_guided(x_t, level, conditions)
+
+    noise, options = Noise.batch(0, 1), {"fusion": MultiDiffusion(), "x_0": x_0, "mask": mask}
+    fuse(Watching(), schedule, WINDOWS, (2, 14), noise=noise, **options)
+    z = noise.child(1).draw((2, 14))[0, :, :4]
+    for level, (a, given) in zip(schedule.levels, seen, strict=False):
+        assert a == level.a
+        torch.testing.assert_close(given, level.a * 2.5 + level.s * z)
+    with pytest.raises(ValueError, match="together"):
+        fuse(prior, schedule, WINDOWS, (2, 14), noise=noise, fusion=MultiDiffusion(), x_0=x_0)

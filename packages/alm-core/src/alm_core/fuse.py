@@ -5,15 +5,17 @@ windows overlap. Prefer `extend` where quality counts: averages blur. They are h
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from alm_core.methods import blend
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, ddim, rows_of
-from alm_core.sample import INITIAL
+from alm_core.sample import INITIAL, REFERENCE, given_part
 from alm_core.schedule import Level, Schedule
 from alm_core.window import Window, coverage
 
@@ -70,22 +72,42 @@ def fuse(
     noise: Noise,
     fusion: Fusion,
     conditions: Sequence[Conditions] | None = None,
+    x_0: Tensor | None = None,
+    mask: Tensor | None = None,
+    together: int | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Makes a canvas of `shape` (of one sample) from nothing; float32 (rows, *shape). One network call a step.
+    """Makes a canvas of `shape` (of one sample), or what of x_0 lies where mask is 1; float32 (rows, *shape).
 
-    Raises ValueError when a part of the canvas lies in no window.
+    The given part of x_0 (rows or 1, …) is noised with one noise for all levels and stands on the canvas at each. A
+    network call has at most `together` windows (None: all, one call a step). `on_step` is told how many steps of how
+    many are done. Raises ValueError when a part of the canvas lies in no window.
     """
     rows = len(noise.seeds)
+    if (x_0 is None) != (mask is None):
+        raise ValueError("give x_0 and mask together, or neither")
     with torch.no_grad():
         y = noise.draw(shape, INITIAL)
         blank = torch.zeros_like(y[:1])
+        hole = torch.ones_like(blank)
+        if x_0 is not None and mask is not None:
+            x_0, hole = given_part(x_0, mask, rows)
+        z = noise.child(REFERENCE).draw(shape)
         overlap = Overlap(windows, sum((coverage(w, blank) for w in windows), blank))
-        if bool((overlap.count == 0).any()):
-            raise ValueError("a part of the canvas lies in no window: add windows or lower the stride")
+        if bool((hole * (overlap.count == 0)).any()):
+            raise ValueError("a part of what is to be generated lies in no window: add windows or lower the stride")
         each = [rows_of(c, rows) for c in (conditions or [None] * len(windows))]
-        stacked = None if each[0] is None else tuple(c for one in each for c in one or ())
-        for t, s in zip(schedule.levels, schedule.levels[1:], strict=False):
-            p = prior.predict_guided(torch.cat([w.read(y) for w in windows]), t, stacked)
-            chunks = zip(p.x0.chunk(len(windows)), p.eps.chunk(len(windows)), strict=True)
-            y = fusion.step(y, [Prediction(*pair) for pair in chunks], overlap, t, s)
+        parts = [slice(n, n + (together or len(windows))) for n in range(0, len(windows), together or len(windows))]
+        for index, (t, s) in enumerate(pairwise(schedule.levels)):
+            if x_0 is not None:
+                y = blend(t.a * x_0 + t.s * z, y, hole)
+            views: list[Prediction] = []
+            for part in parts:
+                told = None if each[0] is None else tuple(c for one in each[part] for c in one or ())
+                p = prior.predict_guided(torch.cat([w.read(y) for w in windows[part]]), t, told)
+                chunks = zip(p.x0.unflatten(0, (-1, rows)), p.eps.unflatten(0, (-1, rows)), strict=True)
+                views += [Prediction(*pair) for pair in chunks]
+            y = fusion.step(y, views, overlap, t, s)
+            if on_step:
+                on_step(index + 1, schedule.steps)
         return y

@@ -83,12 +83,12 @@ class Prior(Protocol):
 
 
 class Counted:
-    """A prior that counts: `calls` of the network and `rows` evaluated."""
+    """A prior that counts: `calls` of the network and `rows` evaluated, on from those of `before` where it is given."""
 
-    def __init__(self, prior: Prior) -> None:
+    def __init__(self, prior: Prior, before: "Counted | None" = None) -> None:
         self._prior = prior
-        self.calls = 0
-        self.rows = 0
+        self.calls: int = before.calls if before else 0
+        self.rows: int = before.rows if before else 0
 
     @property
     def guided_rows(self) -> int:
