@@ -105,8 +105,8 @@ def fuse(
             for part in parts:
                 told = None if each[0] is None else tuple(c for one in each[part] for c in one or ())
                 p = prior.predict_guided(torch.cat([w.read(y) for w in windows[part]]), t, told)
-                chunks = zip(p.x0.unflatten(0, (-1, rows)), p.eps.unflatten(0, (-1, rows)), strict=True)
-                views += [Prediction(*pair) for pair in chunks]
+                chunks = (x.chunk(len(windows[part])) for x in (p.x0, p.eps))
+                views += [Prediction(*pair) for pair in zip(*chunks, strict=True)]
             y = fusion.step(y, views, overlap, t, s)
             if on_step:
                 on_step(index + 1, schedule.steps)

@@ -7,13 +7,13 @@ away. Level l + 1 averages blocks of level l, two long on every axis that stays 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-__all__ = ["Scale", "blocks", "gaps", "pad", "pool", "pyramid", "ravel", "unravel"]
+__all__ = ["Scale", "blocks", "gaps", "moved", "pad", "pool", "pyramid", "ravel", "unravel"]
 
 Sizes = tuple[int, ...]
 
@@ -38,11 +38,11 @@ class Scale:
     exemplars: Tensor
     position: Tensor
     row: Tensor
+    seen_at: Tensor
     places: Tensor
     slot: Tensor
     noisy: Tensor
     weight: Tensor
-    seen_at: Tensor
     places_at: Tensor
 
     @property
@@ -112,6 +112,17 @@ def pyramid(
     return scales, canvas
 
 
+def moved(scales: Sequence[Scale], mask: Tensor, beyond: Tensor) -> list[Scale]:
+    """The levels with the same exemplars, for another sample of the same sizes: `mask` and `beyond` as in `pyramid`."""
+    hole, within = pad(mask, scales[0].axes), 1 - pad(beyond, scales[0].axes)
+    found = []
+    for scale in scales:
+        there = _places(pool(hole, scale.factor), pool(within, scale.factor), scale.canvas, scale.patch)
+        places, slot, noisy, weight, lies = there
+        found.append(replace(scale, places=places, slot=slot, noisy=noisy, weight=weight, places_at=lies))
+    return found
+
+
 def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
     """g (K): the mean square distance to the nearest of some other exemplars, summed over channels."""
     p = scale.exemplars.flatten(1)
@@ -140,16 +151,22 @@ def _scale(
         position.append(ravel([at[0] + start, *at[1:]], canvas))
         seen_at.append(_fractions(at, x.shape[1:]))
         start += x.shape[1]
-    here = unravel((hidden[0].flatten() > 0).nonzero()[:, 0], axes)
+    where = torch.cat(position)
+    row = _inverse(where, canvas)
+    places = _places(hidden[0], within, canvas, patch)
+    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, torch.cat(seen_at), *places)
+
+
+def _places(hidden: Tensor, within: Tensor, canvas: Sizes, patch: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Of a `Scale` the places, their slots, noise and weights, and where they lie."""
+    axes = tuple(hidden.shape[1:])
+    here = unravel((hidden.flatten() > 0).nonzero()[:, 0], axes)
     places = ravel(here, canvas)
     # Of a block partly outside the mean is taken of the part within, w: of its noise w averages less, twice.
-    noisy = _windows(hidden[0] / within.square().clamp(min=1e-6), patch, here)[:, 0]
+    noisy = _windows(hidden / within.square().clamp(min=1e-6), patch, here)[:, 0]
     inside = _windows(within, patch, here, outside=0.0)[:, 0]
     weight = inside * _bell(patch, len(axes)).to(inside)
-    where = torch.cat(position)
-    row, slot = _inverse(where, canvas), _inverse(places, canvas)
-    lies = torch.cat(seen_at), _fractions(here, axes)
-    return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, places, slot, noisy, weight, *lies)
+    return places, _inverse(places, canvas), noisy, weight, _fractions(here, axes)
 
 
 def _fractions(at: Sequence[Tensor], axes: Sequence[int]) -> Tensor:

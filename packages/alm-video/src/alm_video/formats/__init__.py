@@ -1,0 +1,1 @@
+"""Files of video: reading by PyAV or decord, folders of pictures, and the writers."""

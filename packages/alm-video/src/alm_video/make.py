@@ -1,0 +1,182 @@
+"""What all verbs end in: the made part of a canvas, in the order of time, as it is made.
+
+A canvas is the known head, what is to be made, and the known tail, in frames of the state: see `alm_video.windows`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from alm_core import Counted, Independent, Method, Noise, Prior, Progress, Replacement, Schedule, Slice
+from alm_core.fuse import Fusion, fuse
+from alm_core.sample import suited_reference
+from alm_core.stream import Strip, stream
+from torch import Tensor
+
+from alm_video.freenoise import FreeNoise
+from alm_video.options import Options
+from alm_video.order import in_order
+from alm_video.windows import Plan
+
+__all__ = ["Canvas", "Tally", "made"]
+
+
+@dataclass
+class Tally:
+    """What it has taken so far: `calls` of the network and `evaluations`, its rows; guided rows count double."""
+
+    calls: int = 0
+    evaluations: int = 0
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The plan's known frames: `head` and `tail` (1, channels, frames, …), of one frame's `shape` (channels, …).
+
+    Each of `examples` (1, channels, frames, …) are frames of a clip, for a prior that is made from it. `height` and
+    `width` are pixels.
+    """
+
+    plan: Plan
+    shape: tuple[int, int, int]
+    head: Tensor | None
+    tail: Tensor | None
+    examples: Sequence[Tensor]
+    height: int
+    width: int
+    tally: Tally = field(default_factory=Tally)
+
+    def known(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """x_0 (1, channels, stop − start, …), 0 where nothing is known, and its mask (1, 1, stop − start, 1, 1)."""
+        plan = self.plan
+        channels, *beyond = self.shape
+        parts = [part for part in (self.head, self.tail) if part is not None]
+        x_0 = torch.zeros(1, channels, stop - start, *beyond, device=parts[0].device if parts else None)
+        mask = torch.ones(1, 1, stop - start, 1, 1, device=x_0.device)
+        for part, first in ((self.head, 0), (self.tail, plan.head + plan.made)):
+            if part is not None:
+                begin, end = max(first, start), min(first + part.shape[2], stop)
+                if begin < end:
+                    x_0[:, :, begin - start : end - start] = part[:, :, begin - first : end - first]
+                    mask[:, :, begin - start : end - start] = 0
+        return x_0, mask
+
+
+def made(canvas: Canvas, options: Options) -> Iterator[Tensor]:
+    """The plan's made frames in parts (1, channels, frames, …), float32, as soon as their turn has come.
+
+    Raises ValueError where the method does not fit the model, `NotFiniteError` when the state becomes NaN or infinite.
+    """
+    way, prior, plan = options.used, options.prior, canvas.plan
+    told = _told(canvas, options)
+    if prior.recalls(canvas.height, canvas.width) and (options.together > 1 or not isinstance(way, Method)):
+        raise ValueError(
+            "this model is made anew for each window, one after another: leave together at 1, and use a method such as "
+            "alm or syncsde"
+        )
+    if isinstance(way, FreeNoise):
+        if plan.ring:
+            raise ValueError("FreeNoise has no rings: leave loop out, or use --method alm")
+        parts = _at_once(canvas, replace(options, prior=prior.fused(way.window, way.stride)), way)
+    elif isinstance(way, Fusion):
+        parts = _joined(canvas, options, way, told)
+    else:
+        parts = _in_turn(canvas, options, way, told)
+    return in_order(parts, plan.head, plan.head + plan.made)
+
+
+def _in_turn(
+    canvas: Canvas, options: Options, method: Method, told: Mapping[int, object]
+) -> Iterator[tuple[int, Tensor]]:
+    """Window after window, each given the earlier ones."""
+    prior, plan = options.prior, canvas.plan
+    given = prior.given(canvas.examples, (canvas.shape[0], plan.size, *canvas.shape[1:]))
+    counted: Counted | None = None
+
+    def prior_for(x_0: Tensor, mask: Tensor) -> Prior:
+        nonlocal counted
+        counted = Counted(given(x_0, mask), counted)
+        return counted
+
+    def tell(at: Progress) -> None:
+        assert counted is not None
+        _tell(canvas, options, counted, at.index, at.count, -(-len(plan.starts) // options.together))
+
+    return stream(
+        prior_for,
+        _schedule(canvas, options, plan.size),
+        Strip(plan.starts, plan.size, canvas.known, plan.length if plan.ring else None),
+        noise=Noise((options.seed,), prior.device),
+        method=method,
+        reference=options.reference or suited_reference(method, prior.defaults.reference),
+        conditions=lambda start: (told[start],),
+        later_on_top=options.later_on_top,
+        together=options.together,
+        on_step=tell,
+    )
+
+
+def _at_once(canvas: Canvas, options: Options, way: FreeNoise) -> Iterator[tuple[int, Tensor]]:
+    """The whole canvas as one window of a network whose attention is windowed; what is known is replaced each step."""
+    plan = replace(canvas.plan, starts=(0,), size=canvas.plan.length)
+    whole, counted = replace(canvas, plan=plan), Counted(options.prior)
+    (told,) = _told(whole, options).values()
+    return stream(
+        lambda x_0, mask: counted,
+        _schedule(canvas, options, plan.size),
+        Strip(plan.starts, plan.size, canvas.known),
+        noise=Noise((options.seed,), options.prior.device),
+        method=Replacement() if canvas.head is not None or canvas.tail is not None else Independent(),
+        conditions=lambda start: (told,),
+        begins=lambda frame: way.begins(frame, options.seed),
+        on_step=lambda at: _tell(canvas, options, counted, at.index, at.count, 1),
+    )
+
+
+def _joined(
+    canvas: Canvas, options: Options, fusion: Fusion, told: Mapping[int, object]
+) -> Iterator[tuple[int, Tensor]]:
+    """All windows on one canvas, mixed where they overlap."""
+    prior, plan = options.prior, canvas.plan
+    counted = Counted(prior)
+    x_0, mask = canvas.known(0, plan.length)
+    beyond = canvas.shape[1:]
+    yield (
+        0,
+        fuse(
+            counted,
+            _schedule(canvas, options, plan.size),
+            [Slice((start, 0, 0), (plan.size, *beyond), (plan.ring, False, False)) for start in plan.starts],
+            (canvas.shape[0], plan.length, *beyond),
+            noise=Noise((options.seed,), prior.device),
+            fusion=fusion,
+            conditions=[(told[start],) for start in plan.starts],
+            x_0=x_0,
+            mask=mask,
+            together=options.together,
+            on_step=lambda done, count: _tell(canvas, options, counted, done, count, 1),
+        ),
+    )
+
+
+def _tell(canvas: Canvas, options: Options, counted: Counted, done: int, count: int, windows: int) -> None:
+    canvas.tally.calls, canvas.tally.evaluations = counted.calls, counted.rows
+    if options.on_step:
+        options.on_step(done, count, windows)
+
+
+def _schedule(canvas: Canvas, options: Options, frames: int) -> Schedule:
+    steps = options.steps or options.prior.defaults.steps
+    return options.prior.schedule(steps, canvas.height, canvas.width, frames)
+
+
+def _told(canvas: Canvas, options: Options) -> Mapping[int, object]:
+    """What each window is told, by its start: the prompt that holds in the middle of what it can make."""
+    plan = canvas.plan
+    prompts: dict[int, str] = {}
+    for start in plan.starts:
+        places = [p % plan.length - plan.head for p in range(start, start + plan.size)]
+        inside = [p for p in places if 0 <= p < plan.made]
+        prompts[start] = options.prompt_at(inside[len(inside) // 2] * options.prior.pace)
+    made = {prompt: options.prior.condition(prompt, options.negative_prompt) for prompt in set(prompts.values())}
+    return {start: made[prompt] for start, prompt in prompts.items()}

@@ -1,0 +1,112 @@
+"""The default: no network, the clip's own patches in space and time (`alm_core.exemplar` on three axes)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from alm_core import Conditions, FreshNoise, Level, Prediction, RePaint, Schedule
+from alm_core.exemplar import ExemplarPrior
+from alm_core.placement import Options
+from torch import Tensor
+
+from alm_video.priors.base import Defaults, ForWindow, VideoPrior
+
+__all__ = ["Exemplar"]
+
+PATCH = 3
+"""Frames, rows and columns of a patch. Coarser levels see further: larger patches cost more and look no better."""
+NEARNESS = (0.0, 30_000.0, 30_000.0)
+"""Of time, rows and columns: what was seen at the same place of the picture is likelier than what was elsewhere."""
+PATCHES = 600_000
+"""About how many patches are held: as many frames of the clip as have them."""
+MOST, LEAST = 48, 4
+"""Frames of the clip that are held, however small or large they are."""
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A `VideoPrior` made afresh for each window from the frames around it and from others of the clip.
+
+    The state is the pixels. It goes on as the clip itself went at some time, everywhere in the picture on its own:
+    prefer a pretrained model where something is to happen that was not seen.
+    """
+
+    size: tuple[int, int] = (96, 160)
+    multiple: int = 1
+    frames: int = 16
+    pace: int = 1
+    fps: float = 25.0
+    guidance: float = 1.0
+    guided_rows: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    defaults: Defaults = field(default_factory=lambda: Defaults(16, RePaint(3), FreshNoise()))
+
+    @staticmethod
+    def from_options(options: Options) -> "Exemplar":
+        """On the device asked for. Raises ValueError for options of networks."""
+        asked = replace(
+            options, device=torch.device("cpu"), guidance=None if options.guidance == 1 else options.guidance
+        )
+        if asked != Options(torch.device("cpu")):
+            raise ValueError(
+                "the exemplar prior has no network: leave out guidance, dtype, variant, offload, VAE tiling and "
+                "attention"
+            )
+        return Exemplar(device=options.device)
+
+    def recalls(self, height: int, width: int) -> int:
+        """See `VideoPrior`."""
+        return min(max(PATCHES // (height * width), LEAST), MOST)
+
+    def given(self, examples: Sequence[Tensor], shape: tuple[int, ...]) -> ForWindow:
+        """See `VideoPrior`: what was made is never an exemplar, so that nothing drifts.
+
+        Raises ValueError where the clip has not even a patch of 3 × 3 × 3.
+        """
+        blank = torch.zeros(1, *shape, device=self.device)
+        try:
+            return ExemplarPrior(
+                blank, torch.ones(()), examples=[each[0] for each in examples], patch=PATCH, nearness=NEARNESS
+            ).observing
+        except ValueError as error:
+            raise ValueError(
+                f"too little of the clip is given for the exemplar prior ({error}): give a clip of {PATCH} frames and "
+                f"{PATCH} x {PATCH} pixels or more"
+            ) from None
+
+    def fused(self, window: int, stride: int) -> VideoPrior:
+        """Refused: there is no attention."""
+        raise ValueError("the exemplar prior has no attention to take over windows: use --method repaint or alm")
+
+    def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """Refused: without a clip there are no exemplars."""
+        raise ValueError("the exemplar prior predicts nothing before it is given a clip: use `given`")
+
+    def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """Refused, as `predict`."""
+        return self.predict(x_t, level, conditions)
+
+    def schedule(self, steps: int, height: int, width: int, frames: int) -> Schedule:
+        """Even in log σ."""
+        return ExemplarPrior.schedule(steps)
+
+    def state_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """The pixels'."""
+        return 3, height, width
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The pixels."""
+        return pixels.to(self.device, torch.float32)
+
+    def decode(self, states: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The pixels."""
+        return iter(states)
+
+    def condition(self, prompt: str, negative_prompt: str) -> object:
+        """Refuses a prompt."""
+        if prompt or negative_prompt:
+            raise ValueError(
+                f"the exemplar prior does not use a prompt, got {prompt or negative_prompt!r}: leave it out, or name a "
+                "text-to-video model with --model (prior=load_prior(…))"
+            )
+        return None
