@@ -10,7 +10,7 @@ def check(plan: Plan) -> None:
     """Every frame to be made lies in a window, each window lies on the canvas, and makes something."""
     known = {*range(plan.head), *range(plan.head + plan.made, plan.length)}
     for start in plan.starts:
-        assert 0 <= start
+        assert start >= 0
         assert plan.ring or start + plan.size <= plan.length
         covers = {place % plan.length for place in range(start, start + plan.size)}
         assert covers - known, "each window makes something"
@@ -73,7 +73,7 @@ def test_a_gap_is_closed_from_both_sides(frames: int) -> None:
 @pytest.mark.parametrize(("frames", "size", "stride"), [(0, 16, 8), (-3, 16, 8), (8, 16, 17), (8, 16, 0), (8, 0, 0)])
 def test_what_cannot_be_laid_is_refused(frames: int, size: int, stride: int) -> None:
     for lay in (lambda: free(frames, size, stride), lambda: after(9, frames, size, stride)):
-        with pytest.raises(ValueError, match="at least one frame|wanted 0 < stride <= window"):
+        with pytest.raises(ValueError, match=r"at least one frame|wanted 0 < stride <= window"):
             lay()
     with pytest.raises(ValueError, match="a loop must be longer"):
         free(16, 16, 8, loop=True)

@@ -40,8 +40,6 @@ from transformers import (
 )
 from transformers.utils import logging as of_transformers
 
-# On tensors as small as these, threads wait for one another hundreds of times longer than they work.
-torch.set_num_threads(1)
 of_diffusers.disable_progress_bar()
 of_transformers.disable_progress_bar()
 

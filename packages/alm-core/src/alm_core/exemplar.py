@@ -49,12 +49,14 @@ class ExemplarPrior:
     broadcastable likewise, is above 0 where the sample does not extend to, as around a silhouette: x_0 and mask are not
     read there, nothing is taken from there or compared, and x̂_0 is x_0.
 
-    `patch` is the odd width of a patch. `bandwidth` h, `shift` τ (of the axis in which the channels vary most; less
-    in the others) and `clear`, the noise at which a level can be read, are in units of x_0. `rarity` is ρ in [0, 1):
-    more is sharper, and busier. `nearness` is ν, a number for each axis, 0 where left out: give it where samples are
-    layered along an axis, as pictures are from sky to ground. Up to `pairs` patches are compared all with all. Random
-    search is seeded by `seed`: the prior is a pure function of (x_t, level). Conditions are not used. Raises ValueError
-    when sizes do not fit or when no patch was observed in full.
+    `patch` is the odd width of a patch, or its widths on each axis for each level, finest first, the last for all
+    coarser ones. On the axes where `inside` says so exemplars do not run over the ends of what they are taken from, as
+    they do else, with its last values: give it where what is shown goes on, as in time. `bandwidth` h, `shift` τ (of
+    the axis in which the channels vary most; less in the others) and `clear`, the noise at which a level can be read,
+    are in units of x_0. `rarity` is ρ in [0, 1): more is sharper, and busier. `nearness` is ν, a number for each axis,
+    0 where left out: give it where samples are layered along an axis, as pictures are from sky to ground. Up to `pairs`
+    patches are compared all with all. Random search is seeded by `seed`: the prior is a pure function of (x_t, level).
+    Conditions are not used. Raises ValueError when sizes do not fit or when no patch was observed in full.
     """
 
     guided_rows = 1
@@ -66,7 +68,8 @@ class ExemplarPrior:
         *,
         examples: Sequence[Tensor] = (),
         outside: Tensor | None = None,
-        patch: int = 7,
+        patch: int | Sequence[Sequence[int]] = 7,
+        inside: Sequence[bool] = (),
         bandwidth: float = 0.02,
         shift: float = 0.04,
         rarity: float = 0.2,
@@ -83,8 +86,13 @@ class ExemplarPrior:
             if example.ndim != x_0.ndim - 1 or len(example) != x_0.shape[1]:
                 wanted = f"{x_0.shape[1]} channels and {x_0.ndim - 2} axes"
                 raise ValueError(f"an example must have x_0's {wanted}, got {tuple(example.shape)}")
-        if patch < 3 or patch % 2 == 0:
-            raise ValueError(f"patch must be odd and 3 or more, got {patch}")
+        axes = x_0.ndim - 2
+        patches = [(patch,) * axes] if isinstance(patch, int) else [tuple(widths) for widths in patch]
+        if not patches or any(len(p) != axes or min(p) < 3 or min(w % 2 for w in p) == 0 for p in patches):
+            raise ValueError(f"patch must be odd and 3 or more, or such widths on {axes} axes by level, got {patch}")
+        inside = tuple(inside) or (False,) * axes
+        if len(inside) != axes:
+            raise ValueError(f"inside must say of each of {axes} axes whether exemplars lie whole on it, got {inside}")
         if not (bandwidth > 0 and shift > 0 and clear > 0 and 0 <= rarity < 1):
             raise ValueError(
                 "bandwidth, shift and clear must be above 0 and rarity in [0, 1), "
@@ -96,7 +104,7 @@ class ExemplarPrior:
                 f"nearness must have a number of 0 or more for each of {x_0.ndim - 2} axes, got {nearness}"
             )
         self._densities = [
-            _Density(x, m, v, examples, patch, bandwidth, shift, rarity, nearness, clear, pairs, seed)
+            _Density(x, m, v, examples, patches, inside, bandwidth, shift, rarity, nearness, clear, pairs, seed)
             for x, m, v in zip(x_0.float(), hidden, beyond, strict=True)
         ]
         self._sizes = tuple(x_0.shape[1:])
@@ -147,7 +155,8 @@ class _Density:
         mask: Tensor,
         beyond: Tensor,
         examples: Sequence[Tensor],
-        patch: int,
+        patches: Sequence[tuple[int, ...]],
+        inside: Sequence[bool],
         bandwidth: float,
         shift: float,
         rarity: float,
@@ -164,7 +173,7 @@ class _Density:
         self._shifts = shift * (variance / variance[-1].clamp(min=1e-9)).clamp(1e-9, 1) ** 0.25
         self._fixed = torch.full_like(self._shifts, 1e-9)
         turned = [_turned(x, self._turn) for x in (self._x_0, *(e.to(x_0) for e in examples))]
-        self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patch, beyond)
+        self._scales, self._canvas = pyramid(turned[0], mask, turned[1:], patches, beyond, inside)
         self._within = pad(1 - beyond, self._scales[0].axes)
         self._rare = [rarity * gaps(scale, seed) for scale in self._scales]
         self._near = x_0.new_tensor(nearness).sqrt()

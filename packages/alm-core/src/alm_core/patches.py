@@ -34,7 +34,7 @@ class Scale:
     axes: Sizes
     canvas: Sizes
     factor: Sizes
-    patch: int
+    patch: Sizes
     exemplars: Tensor
     position: Tensor
     row: Tensor
@@ -75,15 +75,24 @@ class Scale:
 
 
 def pyramid(
-    x_0: Tensor, mask: Tensor, examples: Sequence[Tensor], patch: int, beyond: Tensor
+    x_0: Tensor,
+    mask: Tensor,
+    examples: Sequence[Tensor],
+    patches: Sequence[Sizes],
+    beyond: Tensor,
+    inside: Sequence[bool],
 ) -> tuple[list[Scale], Tensor]:
     """The levels, finest first, and the finest canvas (C, *axes).
 
     `x_0` is (C, *axes), `mask` (1, *axes) with 1 = unobserved, `beyond` (1, *axes) with 1 = not of the sample. A level
-    with fewer exemplars than a patch has elements, and all coarser ones, are left out. Raises ValueError when not one
-    patch was seen in full.
+    with fewer exemplars than a patch has elements, and all coarser ones, are left out. `patches` are their widths on
+    each axis, finest first, of which the last is that of all coarser levels. On the axes `inside` exemplars do not run
+    over the ends of their sources. Raises ValueError when not one patch was seen in full.
     """
-    halvings = [max(int(math.log2(size / (2 * patch))), 0) if size > 2 * patch else 0 for size in x_0.shape[1:]]
+    halvings = [
+        max(int(math.log2(size / (2 * width))), 0) if size > 2 * width else 0
+        for size, width in zip(x_0.shape[1:], patches[-1], strict=True)
+    ]
     unit = [2**count for count in halvings]
     sources = [
         pad(x.float(), [-(-size // u) * u for size, u in zip(x.shape[1:], unit, strict=True)]) for x in (x_0, *examples)
@@ -97,8 +106,9 @@ def pyramid(
     factor: Sizes = (1,) * len(unit)
     for level in range(max(halvings) + 1):
         size = tuple(c // f for c, f in zip(canvas.shape[1:], factor, strict=True))
-        scale = _scale(sources, hidden, within, size, factor, patch)
-        if len(scale.position) < (patch ** len(unit) if scales else 1):
+        patch = patches[min(level, len(patches) - 1)]
+        scale = _scale(sources, hidden, within, size, factor, patch, inside)
+        if len(scale.position) < (math.prod(patch) if scales else 1):
             break
         scales.append(scale)
         step = tuple(1 + (count > level) for count in halvings)
@@ -107,7 +117,8 @@ def pyramid(
         factor = tuple(f * s for f, s in zip(factor, step, strict=True))
     if not scales:
         raise ValueError(
-            f"not one patch of {patch} elements a side was observed in full: give examples, or a smaller patch"
+            f"not one patch of {' x '.join(map(str, patches[0]))} elements was observed in full: give examples, or a "
+            "smaller patch"
         )
     return scales, canvas
 
@@ -137,7 +148,13 @@ def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
 
 
 def _scale(
-    sources: list[Tensor], hidden: list[Tensor], within: Tensor, canvas: Sizes, factor: Sizes, patch: int
+    sources: list[Tensor],
+    hidden: list[Tensor],
+    within: Tensor,
+    canvas: Sizes,
+    factor: Sizes,
+    patch: Sizes,
+    inside: Sequence[bool],
 ) -> Scale:
     """One level from its sources (C, *axes), what is hidden of each and what of the sample is `within` (1, *axes)."""
     axes = tuple(sources[0].shape[1:])
@@ -146,6 +163,9 @@ def _scale(
     for x, unseen in zip(sources, unusable, strict=True):
         everywhere = unravel(torch.arange(unseen.numel(), device=x.device), x.shape[1:])
         seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
+        for a, size, width, whole in zip(everywhere, x.shape[1:], patch, inside, strict=True):
+            if whole:
+                seen &= (a >= width // 2) & (a < size - width // 2)
         at = [a[seen] for a in everywhere]
         exemplars.append(_windows(x, patch, at))
         position.append(ravel([at[0] + start, *at[1:]], canvas))
@@ -157,15 +177,17 @@ def _scale(
     return Scale(axes, canvas, factor, patch, torch.cat(exemplars), where, row, torch.cat(seen_at), *places)
 
 
-def _places(hidden: Tensor, within: Tensor, canvas: Sizes, patch: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _places(
+    hidden: Tensor, within: Tensor, canvas: Sizes, patch: Sizes
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Of a `Scale` the places, their slots, noise and weights, and where they lie."""
     axes = tuple(hidden.shape[1:])
     here = unravel((hidden.flatten() > 0).nonzero()[:, 0], axes)
     places = ravel(here, canvas)
     # Of a block partly outside the mean is taken of the part within, w: of its noise w averages less, twice.
     noisy = _windows(hidden / within.square().clamp(min=1e-6), patch, here)[:, 0]
-    inside = _windows(within, patch, here, outside=0.0)[:, 0]
-    weight = inside * _bell(patch, len(axes)).to(inside)
+    counts = _windows(within, patch, here, outside=0.0)[:, 0]
+    weight = counts * _bell(patch).to(counts)
     return places, _inverse(places, canvas), noisy, weight, _fractions(here, axes)
 
 
@@ -181,22 +203,22 @@ def _inverse(position: Tensor, canvas: Sizes) -> Tensor:
     return inverse
 
 
-def _bell(patch: int, n: int) -> Tensor:
-    """(P) a Gaussian on n axes, a quarter of the patch wide, 1 in the mean."""
-    line = torch.exp(-(((torch.arange(patch) - patch // 2) / (patch / 4)) ** 2) / 2)
-    bell = line
-    for _ in range(n - 1):
+def _bell(patch: Sizes) -> Tensor:
+    """(P) a Gaussian, a quarter of the patch wide on each axis, 1 in the mean."""
+    bell = torch.ones(1)
+    for width in patch:
+        line = torch.exp(-(((torch.arange(width) - width // 2) / (width / 4)) ** 2) / 2)
         bell = (bell[:, None] * line).flatten()
     return bell / bell.mean()
 
 
-def _windows(y: Tensor, patch: int, at: Sequence[Tensor], outside: float | None = None) -> Tensor:
+def _windows(y: Tensor, patch: Sizes, at: Sequence[Tensor], outside: float | None = None) -> Tensor:
     """(N, C, P) the patches of y (C, *axes) centred `at`; beyond its ends the last values, or `outside`."""
     n = y.ndim - 1
     mode = "replicate" if outside is None else "constant"
-    y = nnf.pad(y[None], [patch // 2] * (2 * n), mode=mode, value=outside)[0]
+    y = nnf.pad(y[None], [width // 2 for width in reversed(patch) for _ in range(2)], mode=mode, value=outside)[0]
     for axis in range(1, n + 1):
-        y = y.unfold(axis, patch, 1)
+        y = y.unfold(axis, patch[axis - 1], 1)
     return y.movedim(0, n)[tuple(at)].flatten(2).contiguous()
 
 

@@ -13,11 +13,16 @@ from alm_video.priors.base import Defaults, ForWindow, VideoPrior
 
 __all__ = ["Exemplar"]
 
-PATCH = 3
-"""Frames, rows and columns of a patch. Coarser levels see further: larger patches cost more and look no better."""
+WIDTH = 3
+"""Frames, rows and columns of a patch at the finest level, rows and columns at all: larger ones look no better."""
+LENGTHS = (9, 15)
+"""Frames of a patch at coarser levels, so long that the far end of a window is told by what is before it.
+
+With 9 frames at most a swinging light lost its phase in most runs; with 15 it kept it in all.
+"""
 NEARNESS = (0.0, 30_000.0, 30_000.0)
 """Of time, rows and columns: what was seen at the same place of the picture is likelier than what was elsewhere."""
-PATCHES = 600_000
+HELD = 600_000
 """About how many patches are held: as many frames of the clip as have them."""
 MOST, LEAST = 48, 4
 """Frames of the clip that are held, however small or large they are."""
@@ -56,22 +61,30 @@ class Exemplar:
 
     def recalls(self, height: int, width: int) -> int:
         """See `VideoPrior`."""
-        return min(max(PATCHES // (height * width), LEAST), MOST)
+        return min(max(HELD // (height * width), LEAST), MOST)
 
     def given(self, examples: Sequence[Tensor], shape: tuple[int, ...]) -> ForWindow:
         """See `VideoPrior`: what was made is never an exemplar, so that nothing drifts.
 
         Raises ValueError where the clip has not even a patch of 3 × 3 × 3.
         """
-        blank = torch.zeros(1, *shape, device=self.device)
+        shown = [each[0] for each in examples if each.shape[2] >= WIDTH]
+        # Of a short clip there would be too few of the long patches, or none.
+        most = max((each.shape[1] for each in shown), default=0) // 2
+        lengths = (WIDTH, *(max(min(length, most - 1 + most % 2), WIDTH) for length in LENGTHS))
         try:
             return ExemplarPrior(
-                blank, torch.ones(()), examples=[each[0] for each in examples], patch=PATCH, nearness=NEARNESS
+                torch.zeros(1, *shape, device=self.device),
+                torch.ones(()),
+                examples=shown,
+                patch=[(length, WIDTH, WIDTH) for length in lengths],
+                inside=(True, False, False),
+                nearness=NEARNESS,
             ).observing
         except ValueError as error:
             raise ValueError(
-                f"too little of the clip is given for the exemplar prior ({error}): give a clip of {PATCH} frames and "
-                f"{PATCH} x {PATCH} pixels or more"
+                f"too little of the clip is given for the exemplar prior ({error}): give a clip of 3 frames and "
+                "3 x 3 pixels or more"
             ) from None
 
     def fused(self, window: int, stride: int) -> VideoPrior:
