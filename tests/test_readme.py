@@ -11,6 +11,9 @@ from alm_image import cli as image
 from alm_motion import cli as motion
 from alm_texture import canvas
 from alm_texture import cli as texture
+from alm_video import cli as video
+from alm_video import read_film, writing
+from alm_video.fit import fit
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT
 BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
 SMALLER = 8
 SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--stride", "--first", "--size")
-COMMANDS = {"alm-image": image.main, "alm-motion": motion.main, "alm-texture": texture.main}
+COMMANDS = {"alm-image": image.main, "alm-motion": motion.main, "alm-texture": texture.main, "alm-video": video.main}
 QUICK = {
     "paint": ["--steps", "3", "--size", "64", "--view-size", "32"],
     **{verb: ["--steps", "4"] for verb in ("inpaint", "outpaint", "wide", "complete", "inbetween", "extend", "long")},
@@ -38,7 +41,7 @@ def blocks(language: str) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the example pictures, an eighth of their size, and meshes and motion as they are, to work in."""
+    """A folder with the example pictures, an eighth of their size, the clip, and meshes and motion as they are."""
     copies = tmp_path / "examples" / "images"
     copies.mkdir(parents=True)
     for file in (ROOT / "examples" / "images").glob("*.png"):
@@ -46,6 +49,12 @@ def small_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             image.resize([side // SMALLER for side in image.size]).save(copies / file.name)
     for kind in ("meshes", "motion"):
         shutil.copytree(ROOT / "examples" / kind, tmp_path / "examples" / kind)
+    (tmp_path / "examples" / "video").mkdir()
+    film = fit(read_film(ROOT / "examples" / "video" / "clip.mp4"), height=24)
+    sizes = {"height": film.height, "width": film.width}
+    with writing([tmp_path / "examples" / "video" / "clip.mp4"], **sizes, fps=film.fps) as clip:
+        for frame in film.read(0, film.count):
+            clip.add(frame)
     monkeypatch.setattr(canvas, "AUXILIARY", 256)
     monkeypatch.chdir(tmp_path)
 
@@ -89,7 +98,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 
 def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
-    for verb in ("inpaint", "outpaint", "wide", "texture", "motion"):
+    for verb in ("inpaint", "outpaint", "wide", "texture", "motion", "video"):
         languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
         assert {"bash", "python"} <= set(languages), verb
 
