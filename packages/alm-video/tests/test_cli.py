@@ -86,6 +86,22 @@ def test_progress_for_scripts_is_a_line_a_step(film: Path, tmp_path: Path, capsy
     ]
 
 
+def test_a_method_named_alone_is_the_model_s_own(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out, named in (("a.mp4", ()), ("b.mp4", ("--method", "repaint"))):
+        assert run("extend", film, "--frames", "2", "-o", tmp_path / out, "--json", *named, *SMALL) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first["method"] == second["method"] == "RePaint(resamplings=3, eta=1.0)"
+
+
+def test_freenoise_takes_the_windows_that_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--height", "16", "--width", "16", "--steps", "2", "--method", "freenoise")
+    lavie = ("generate", "--model", tiny_video.folder("lavie"), "--frames", "9", "--json", *small)
+    assert run(*lavie, "--window", "6", "--stride", "2", "-o", tmp_path / "a.mp4") == 0
+    assert json.loads(capsys.readouterr().out)["method"] == "FreeNoise(window=6, stride=2)"
+
+
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "--json") == 0
     assert {"shipped", "families"} == set(json.loads(capsys.readouterr().out))

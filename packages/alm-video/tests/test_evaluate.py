@@ -13,6 +13,7 @@ import pytest
 import torch
 from alm_video.extractors import I3D, ClipSimilarity
 from alm_video.film import Film
+from alm_video.fit import fit
 from alm_video.metrics import flicker, seam_contrast
 from alm_video.protocol import clips_of, evaluate, films_of, read_prompts
 from alm_video.statistics import frechet_of_features, kernel_distance
@@ -321,17 +322,26 @@ def test_the_table_has_a_line_a_measure(shelf: dict[str, Film], capsys: pytest.C
 
 
 def test_films_that_do_not_fit_are_refused(shelf: dict[str, Film]) -> None:
-    shelf |= {"made": Film.of(noise(0, 40, 16, 20), 8), "small": Film.of(noise(0, 40, 16, 18), 8)}
+    shelf["made"] = Film.of(noise(0, 40, 16, 20), 8)
     shelf["short"] = Film.of(noise(0, 39, 16, 20), 8)
     for words, said in (
         ([], "give one film, or --videos"),
-        (["made", "--reference", "small"], "20 × 16 and 18 × 16"),
         (["made", "--truth", "short"], "40 and 39"),
         (["made", "--first", "0"], "1 or more"),
         (["--videos", "here", "--i3d", "file"], "--i3d and --references"),
     ):
         with pytest.raises(ValueError, match=said):
             verb.run(flags_of(*words))
+
+
+def test_a_film_made_at_another_height_is_compared_with_its_clip_as_fitted(
+    shelf: dict[str, Film], capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = Film.of(noise(0, 12, 32, 40), 8)
+    small = fit(large, height=16)
+    shelf |= {"large": large, "made": Film.of(np.concatenate([small.frames(), noise(1, 8, 16, 20)]), 8)}
+    verb.run(flags_of("made", "--reference", "large", "--json"))
+    assert json.loads(capsys.readouterr().out)["kept_error"] == 0
 
 
 def test_without_opencv_the_other_measures_are_told(

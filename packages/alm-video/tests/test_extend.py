@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from alm_core import ALM, Independent, Method, SyncSDE
+from alm_core import ALM, FixedNoise, Independent, Method, SyncSDE
 from alm_core.fuse import MultiDiffusion, SyncTweedies
 from alm_video import Film, FreeNoise, Result, extend, generate, inbetween
 from alm_video.latent import pixels_of
@@ -157,6 +157,10 @@ def test_the_clip_is_fitted_to_the_model() -> None:
     assert (result.height, result.width) == (12, 20)
     small = extend(clip(10, 4, 6), 3, prior=Fake(remembers=4), method=ALM())
     assert (small.height, small.width) == (4, 6)
+    odd = extend(clip(10, 48, 53), 3, height=24, prior=Fake(remembers=4, multiple=1), method=ALM())
+    assert (odd.height, odd.width) == (24, 26), "a width that is chosen is even"
+    own = extend(clip(10, 5, 7), 3, prior=Fake(remembers=4, multiple=1), method=ALM())
+    assert (own.height, own.width) == (5, 7), "a clip's own size stays"
     joined = inbetween(large, clip(8, 30, 30), 3, prior=Fake())
     assert every(joined).shape == (21, 6, 10, 3)
 
@@ -182,8 +186,12 @@ def test_progress_is_told_by_windows() -> None:
     [
         ({"frames": 0}, "at least one frame"),
         ({"frames": -4}, "at least one frame"),
-        ({"stride": 9, "window": 8}, "leave gaps: give a stride of at most 8"),
+        ({"stride": 9, "window": 8}, "leave gaps .* give a stride below 8"),
+        ({"stride": 8, "window": 8}, "see nothing of one another"),
         ({"window": 40}, "at most 16 frames at once"),
+        ({"height": 0}, "height must be at least 1"),
+        ({"method": MultiDiffusion(), "reference": FixedNoise()}, "no reference"),
+        ({"method": FreeNoise(8, 4), "later_on_top": True}, "no window on top"),
         ({"where": "within"}, "after or before"),
         ({"where": "before", "loop": True}, "leave where out"),
         ({"height": 7}, "multiple of 2"),
@@ -207,6 +215,28 @@ def test_names_in_the_place_of_objects_are_told() -> None:
     for wrong in ({"method": "alm"}, {"reference": "inversion"}, {"prior": "exemplar"}):
         with pytest.raises(TypeError, match="got"):
             extend(clip(), 4, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_result_is_read_once() -> None:
+    result = extend(clip(), 4, prior=Fake())
+    result.all()
+    with pytest.raises(ValueError, match="while it is read, once"):
+        result.all()
+
+
+def test_an_array_is_no_film() -> None:
+    with pytest.raises(TypeError, match=r"Film\.of"):
+        extend(clip().frames(), 4, prior=Fake())  # type: ignore[arg-type]
+
+
+def test_seconds_count_what_is_made_before_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    result = extend(clip(), 4, prior=Fake())
+    before = result.seconds
+    assert before > 0
+    result.all()
+    assert result.seconds > before
 
 
 def test_nothing_is_made_from_nothing_without_a_model() -> None:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _say(1, f"out of memory: try {LESS}; no result was written")
     except KeyboardInterrupt:
-        return _say(130, "interrupted; no result was written")
+        return _say(130, "interrupted; what was not complete was not written")
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0

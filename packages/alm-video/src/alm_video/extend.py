@@ -1,6 +1,8 @@
 """Continue a clip after its end or before its beginning, close it to a loop, or fill the gap between two clips."""
 
+import time
 from itertools import chain, islice
+from math import lcm
 from pathlib import Path
 from typing import Unpack
 
@@ -75,9 +77,16 @@ def inbetween(
 
 def fitted(clip: Film | str | Path, prior: VideoPrior, height: int | None) -> Film:
     """The clip at the height that is asked for, or that suits the model."""
+    if not isinstance(clip, Film | str | Path):
+        raise TypeError(
+            f"a clip is a path or a Film, got a {type(clip).__name__}: make one of an array by Film.of(frames, fps)"
+        )
     film = clip if isinstance(clip, Film) else read_film(clip)
-    usual = min(film.height, prior.size[0]) if prior.recalls(*prior.size) else prior.size[0]
-    return fit(film, height=height or usual, multiple=prior.multiple)
+    if height is None:
+        height = min(film.height, prior.size[0]) if prior.recalls(*prior.size) else prior.size[0]
+    # A width that is chosen here may as well be one that every format takes.
+    even = height != film.height and height % 2 == 0
+    return fit(film, height=height, multiple=lcm(prior.multiple, 2) if even else prior.multiple)
 
 
 def _gap(head: Film, tail: Film, frames: int, options: Options) -> Plan:
@@ -94,6 +103,7 @@ def _joined(
     head: Film | None, tail: Film | None, plan: Plan, options: Options, frames: int, *, loop: bool = False
 ) -> Result:
     """The head, what is made, and the tail, unless it is the head once more."""
+    begun = time.perf_counter()
     film = head or tail
     assert film is not None
     prior = options.prior
@@ -131,6 +141,7 @@ def _joined(
         tally=canvas.tally,
         sound=film.sound,
         sound_from=0.0 if head else float(frames / film.fps),
+        seconds=time.perf_counter() - begun,
     )
 
 

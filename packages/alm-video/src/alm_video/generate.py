@@ -1,5 +1,6 @@
 """Make a long video from prompts alone."""
 
+import time
 from fractions import Fraction
 from itertools import islice
 from typing import Unpack
@@ -27,9 +28,10 @@ def generate(
     `height`, `width` and `fps` are the model's by default. With `loop` the first frame follows the last. Raises
     ValueError where sizes do not fit, or for a model that is made from a clip.
     """
+    begun = time.perf_counter()
     given = Options(**options)
     prior = given.prior
-    tall, wide = height or prior.size[0], width or prior.size[1]
+    tall, wide = (own if side is None else side for side, own in zip((height, width), prior.size, strict=True))
     if prior.recalls(tall, wide):
         raise ValueError(
             "the exemplar prior makes video from a clip: use `extend`, or name a text-to-video model with --model "
@@ -57,4 +59,5 @@ def generate(
         seed=given.seed,
         method=repr(given.used),
         tally=canvas.tally,
+        seconds=time.perf_counter() - begun,
     )

@@ -69,11 +69,12 @@ def made(canvas: Canvas, options: Options) -> Iterator[Tensor]:
     """
     way, prior, plan = options.used, options.prior, canvas.plan
     told = _told(canvas, options)
-    if prior.recalls(canvas.height, canvas.width) and (options.together > 1 or not isinstance(way, Method)):
-        raise ValueError(
-            "this model is made anew for each window, one after another: leave together at 1, and use a method such as "
-            "alm or syncsde"
-        )
+    if prior.recalls(canvas.height, canvas.width):
+        anew = "this model is made anew for each window, one after another"
+        if not isinstance(way, Method):
+            raise ValueError(f"{anew}, so that {type(way).__name__} cannot be: leave the method out, or name alm")
+        if options.together > 1:
+            raise ValueError(f"{anew}, got {options.together} together: leave together out")
     if isinstance(way, FreeNoise):
         if plan.ring:
             raise ValueError("FreeNoise has no rings: leave loop out, or use --method alm")

@@ -84,13 +84,13 @@ class Options:
                 f"the model makes at most {self.prior.frames} frames at once, got windows of {self.size}: "
                 "give a smaller window"
             )
-        if self.prior.pace > 1 and self.step == self.size:
-            raise ValueError(f"windows of this model must overlap, got a stride of {self.step}: give a smaller one")
-        if self.step > self.size:
+        if self.step >= self.size:
             raise ValueError(
-                f"windows of {self.size} frames every {self.step} would leave gaps: give a stride of at most "
-                f"{self.size}"
+                f"windows of {self.size} frames every {self.step} would leave gaps or see nothing of one another: give "
+                f"a stride below {self.size}"
             )
+        if not isinstance(self.used, Method) and (self.reference is not None or self.later_on_top):
+            raise ValueError(f"{type(self.used).__name__} has no reference and no window on top: leave both out")
 
     @property
     def used(self) -> Way:

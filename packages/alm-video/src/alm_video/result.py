@@ -35,10 +35,17 @@ class Result:
     tally: Tally
     sound: Path | None = None
     sound_from: float = 0.0
-    seconds: float = field(default=0.0, init=False)
+    seconds: float = 0.0
+    _read: bool = field(default=False, init=False, repr=False)
 
     def __iter__(self) -> Iterator[Frame]:
-        """uint8 (height, width, 3), one after another."""
+        """uint8 (height, width, 3), one after another. Raises ValueError the second time."""
+        if self._read:
+            raise ValueError("a result is made while it is read, once: keep what `all` returns, or call the verb again")
+        self._read = True
+        return self._frames()
+
+    def _frames(self) -> Iterator[Frame]:
         begun = time.perf_counter()
         for frame in self.frames:
             self.seconds += time.perf_counter() - begun

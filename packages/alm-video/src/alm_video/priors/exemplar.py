@@ -66,26 +66,26 @@ class Exemplar:
     def given(self, examples: Sequence[Tensor], shape: tuple[int, ...]) -> ForWindow:
         """See `VideoPrior`: what was made is never an exemplar, so that nothing drifts.
 
-        Raises ValueError where the clip has not even a patch of 3 × 3 × 3.
+        Raises ValueError where no clip has even a patch of 3 × 3 × 3.
         """
         shown = [each[0] for each in examples if each.shape[2] >= WIDTH]
-        # Of a short clip there would be too few of the long patches, or none.
-        most = max((each.shape[1] for each in shown), default=0) // 2
-        lengths = (WIDTH, *(max(min(length, most - 1 + most % 2), WIDTH) for length in LENGTHS))
-        try:
-            return ExemplarPrior(
-                torch.zeros(1, *shape, device=self.device),
-                torch.ones(()),
-                examples=shown,
-                patch=[(length, WIDTH, WIDTH) for length in lengths],
-                inside=(True, False, False),
-                nearness=NEARNESS,
-            ).observing
-        except ValueError as error:
+        if not shown or min(shape[2:]) < WIDTH:
+            sizes = ", ".join(f"{each.shape[2]} frames" for each in examples) or "none"
             raise ValueError(
-                f"too little of the clip is given for the exemplar prior ({error}): give a clip of 3 frames and "
-                "3 x 3 pixels or more"
-            ) from None
+                f"the exemplar prior wants a clip of {WIDTH} frames and {WIDTH} x {WIDTH} pixels or more, got {sizes} "
+                f"of {shape[3]} x {shape[2]}"
+            )
+        # Of a short clip there would be too few of the long patches, or none.
+        most = max(each.shape[1] for each in shown) // 2
+        lengths = (WIDTH, *(max(min(length, most - 1 + most % 2), WIDTH) for length in LENGTHS))
+        return ExemplarPrior(
+            torch.zeros(1, *shape, device=self.device),
+            torch.ones(()),
+            examples=shown,
+            patch=[(length, WIDTH, WIDTH) for length in lengths],
+            inside=(True, False, False),
+            nearness=NEARNESS,
+        ).observing
 
     def fused(self, window: int, stride: int) -> VideoPrior:
         """Refused: there is no attention."""

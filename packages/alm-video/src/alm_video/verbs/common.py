@@ -5,10 +5,9 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
-from alm_core import ALM
 from alm_core.choices import METHODS, REFERENCES, method_named, reference_named
 from alm_core.fuse import MultiDiffusion, SyncTweedies
 
@@ -181,17 +180,18 @@ def _method(flags: argparse.Namespace, prior: VideoPrior) -> Way | None:
             raise ValueError(
                 f"the method {flags.method!r} has no {', '.join('--' + name for name in asked)}: leave it out"
             )
+        if flags.method == "freenoise":
+            usual_way = FreeNoise()
+            return FreeNoise(flags.window or usual_way.window, flags.stride or usual_way.stride)
         return JOINT[flags.method]()
-    if flags.method:
-        return method_named(flags.method, **asked)
-    if not asked:
-        return None
     usual = prior.defaults.method
-    if not isinstance(usual, ALM):
-        raise ValueError(
-            f"{', '.join('--' + name for name in asked)}: {flags.model} does not use ALM by default, add --method alm"
-        )
-    return replace(usual, **asked)
+    if flags.method and type(usual) is not METHODS[flags.method]:
+        return method_named(flags.method, **asked)
+    unknown = sorted(asked.keys() - {field.name for field in fields(usual)})  # type: ignore[arg-type]
+    if unknown:
+        advice = f"{flags.model} uses {type(usual).__name__}, add --method alm" if not flags.method else "leave it out"
+        raise ValueError(f"the method has no {', '.join('--' + name for name in unknown)}: {advice}")
+    return replace(usual, **asked)  # type: ignore[type-var]
 
 
 def _prompts(texts: list[str]) -> tuple[str, dict[int, str] | None]:

@@ -12,6 +12,7 @@ from typing import Any
 from alm_video.drift import drift
 from alm_video.extractors import I3D, ClipSimilarity
 from alm_video.film import Film, Frame
+from alm_video.fit import fit
 from alm_video.io import read_film
 from alm_video.metrics import WarpError, flicker, kept_error, seam_contrast, seams_of, warp_error
 from alm_video.progress import PROGRESS, progress
@@ -69,11 +70,8 @@ def _film(flags: argparse.Namespace) -> dict[str, Any]:
     truth = read_film(flags.truth) if flags.truth else None
     usual = reference.count if reference else flags.window
     first = usual if flags.first is None else flags.first
-    for other in (reference, truth):
-        if other is not None and (other.height, other.width) != (film.height, film.width):
-            raise ValueError(
-                f"all films must be of one size: got {film.width} × {film.height} and {other.width} × {other.height}"
-            )
+    # A film that was made at another height is compared with its clip as it was fitted.
+    reference, truth = (each and fit(each, height=film.height, width=film.width) for each in (reference, truth))
     if truth is not None and truth.count != film.count:
         raise ValueError(f"the true film must have as many frames: got {film.count} and {truth.count}")
     kept = min(first, reference.count, film.count) if reference else 0
