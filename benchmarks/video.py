@@ -4,7 +4,7 @@
 
 Parts: `long` (104 frames after each clip by the exemplar prior, at --height), `seams` (48 frames at half the height
 by each method), `loop` (104 frames at half the height, and the same 8 at a time from a file that is coded anew each
-time), `lavie` (104 frames by a tiny random LaVie, by each method), `memory` (peak of processes that make 100 and 1,000
+time), `exact` (104 frames of a process whose windows have an exact prior, by each method), `lavie` (104 frames by a tiny random LaVie, by each method), `memory` (peak of processes that make 100 and 1,000
 frames), `speed` (16 frames at 96 × 160) and `overhead` (two steps of a LaVie of the real size over its bare network
 calls). Each adds to the JSON. Clips are FILE:FIRST:STOP, by default the shipped one.
 
@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from alm_core import ALM, FixedNoise, Level, Noise, Prediction, Replacement, StochasticALM, SyncSDE
+from alm_core import ALM, FixedNoise, Level, Noise, Prediction, RePaint, Replacement, Schedule, StochasticALM, SyncSDE
+from alm_core.analytic import GaussianMixture, exponential
 from alm_core.fuse import MultiDiffusion
 from alm_core.grid import DiffusionGrid
 from alm_core.guidance import ClassifierFree, Condition, Unguided
-from alm_core.schedule import linear
+from alm_core.schedule import linear, scaled_linear
 from alm_core.stream import Strip, stream
 from alm_video import Film, FreeNoise, extend, generate, read_film, writing
 from alm_video.drift import drift
@@ -191,6 +192,35 @@ def lavie() -> dict[str, Any]:
     return found
 
 
+def exact() -> dict[str, Any]:
+    """104 frames of a process whose windows have an exact prior: an AR(1) around one of two levels, 256 of them.
+
+    In truth contrast and jolt are 1, and `deviation` is that of the prior.
+    """
+    torch.set_num_threads(1)
+    means = torch.tensor([0.6, -0.6]).view(2, 1, 1, 1, 1).expand(2, 1, 16, 1, 1)
+    prior = GaussianMixture(means, exponential([16], length_scale=0.5, variance=0.64), torch.ones(2))
+    schedule, noise = Schedule.leading(scaled_linear(), 50), Noise.batch(0, 256)
+    strip = Strip(range(0, 96, STRIDE), 16, lambda start, stop: (torch.zeros(1, 1, stop - start, 1, 1), torch.ones(())))
+    found = {}
+    for way, options in WAYS.items():
+        method = options.get("method", RePaint(3))
+        later = bool(options.get("later_on_top"))
+        parts = stream(lambda x_0, mask: prior, schedule, strip, noise=noise, method=method, later_on_top=later)
+        x = torch.cat([states for _, states in parts], 2)[:, 0, :, 0, 0].double()
+        steps, jolts = x.diff(dim=1).square(), x.diff(n=2, dim=1).square()
+        at = torch.arange(16, 104, STRIDE) if not later else torch.arange(STRIDE, 104 - STRIDE, STRIDE)
+        edge = torch.zeros(103, dtype=torch.bool).index_fill_(0, at - 1, True)
+        near = torch.zeros(102, dtype=torch.bool).index_fill_(0, torch.cat([at - 2, at - 1]), True)
+        found[way] = {
+            "seam_contrast": float((steps[:, edge].mean() / steps[:, ~edge].mean()).sqrt()),
+            "seam_jolt": float((jolts[:, near].mean() / jolts[:, ~near].mean()).sqrt()),
+            "deviation": float(x.std()),
+        }
+        say(way, found[way])
+    return found
+
+
 def memory() -> dict[str, Any]:
     """MB at the peak of processes that make so many frames and write them."""
     code = """
@@ -289,7 +319,7 @@ def say(name: str, found: object) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--part", choices=("long", "seams", "loop", "lavie", "memory", "speed", "overhead"), required=True
+        "--part", choices=("long", "seams", "loop", "exact", "lavie", "memory", "speed", "overhead"), required=True
     )
     parser.add_argument("--clip", action="append", help="FILE:FIRST:STOP")
     parser.add_argument("--height", type=int, default=96)
@@ -298,6 +328,7 @@ def main() -> int:
     clips = flags.clip or [SHIPPED]
     of_clips: dict[str, Callable[[list[str], int], dict[str, Any]]] = {"long": long, "seams": seams, "loop": loop}
     alone: dict[str, Callable[[], dict[str, Any]]] = {
+        "exact": exact,
         "lavie": lavie,
         "memory": memory,
         "speed": speed,

@@ -20,7 +20,8 @@ from alm_core import (
     SyncSDE,
     extend,
 )
-from alm_core.prior import Prior
+from alm_core.prior import Prediction, Prior
+from alm_core.schedule import Level
 from alm_core.stream import Strip, stream
 from torch import Tensor
 
@@ -162,6 +163,37 @@ def test_as_many_windows_are_held_however_long(prior: Prior, schedule: Schedule)
         return max(asked)
 
     assert largest(18) == largest(90) == 9
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_ring_and_a_gap_hold_as_little(prior: Prior, schedule: Schedule, together: int) -> None:
+    """Windows from both sides by turns: the canvas has the places of a group and of its neighbours alone."""
+
+    def largest(length: int, ring: int | None) -> int:
+        asked: list[int] = []
+        lefts, rights = list(range(0, length // 2, 3)), list(range(length - 6, length // 2, -3))
+        starts = [start for pair in zip(lefts, rights, strict=False) for start in pair]
+
+        class Watching:
+            guided_rows = 1
+
+            def predict_guided(self, x_t: Tensor, level: Level, conditions: object) -> Prediction:
+                return prior.predict_guided(x_t, level, conditions)
+
+            predict = predict_guided
+
+        def given(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            asked.append(stop - start)
+            return torch.zeros(1, 2, stop - start), torch.ones(1, 1, stop - start)
+
+        of = Strip(starts, 6, given, ring)
+        for _ in stream(lambda x_0, mask: Watching(), schedule, of, noise=Noise.batch(0, 1), together=together):
+            pass
+        return max(asked)
+
+    for around in (False, True):
+        sizes = [largest(n, n if around else None) for n in (36, 90)]
+        assert sizes[0] == sizes[1] <= 18
 
 
 def test_a_prior_is_made_from_what_each_window_knows(prior: Prior, schedule: Schedule) -> None:

@@ -71,6 +71,22 @@ class Fake:
         return prompt
 
 
+@dataclass(frozen=True)
+class Counting(Fake):
+    """Decodes each frame of the state to its number: 1 frame of the first, `pace` of each other."""
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return pixels[:, :, :: self.pace]
+
+    def decode(self, states: Iterable[Tensor]) -> Iterator[Tensor]:
+        number = 0
+        for part in states:
+            for _ in range(part.shape[2]):
+                shape = (1, 3, self.pace if number else 1, *part.shape[3:])
+                yield torch.full(shape, number / 127.5 - 1)
+                number += 1
+
+
 def clip(count: int = 12, height: int = 6, width: int = 10, seed: int = 0) -> Film:
     """A film of noise: no two of its frames are alike."""
     frames = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)

@@ -12,8 +12,10 @@ from alm_core import ALM, FixedNoise, Independent, Method, SyncSDE
 from alm_core.fuse import MultiDiffusion, SyncTweedies
 from alm_video import Film, FreeNoise, Result, extend, generate, inbetween
 from alm_video.latent import pixels_of
+from alm_video.make import Canvas
 from alm_video.priors import Defaults
-from fake_video import Fake, clip
+from alm_video.windows import free
+from fake_video import Counting, Fake, clip
 
 WAYS = [ALM(), SyncSDE(), MultiDiffusion(), SyncTweedies(), FreeNoise(8, 4)]
 
@@ -103,7 +105,11 @@ def test_prompts_hold_from_a_made_frame_on() -> None:
     prior = Fake()
     every(generate(24, prior=prior, method=Independent(), prompts={0: "a", 10: "bb", 20: "ccc"}))
     told = [each for (each,) in prior.told]
-    assert [told[i] for i in range(0, len(told), 4)] == ["a", "a", "bb", "bb", "ccc"]
+    assert [told[i] for i in range(0, len(told), 4)] == ["a", "bb", "bb", "bb", "ccc"]
+    prior = Fake()
+    told = {"method": Independent(), "prompts": {0: "A", 8: "B"}}
+    every(extend(clip(), 16, where="before", prior=prior, **told))
+    assert [each for (each,) in prior.told] == ["B"] * 8 + ["A"] * 8, "windows go back, prompts do not"
     prior = Fake()
     every(extend(clip(), 8, prior=prior, method=Independent(), prompts={4: "later"}))
     assert [each for (each,) in prior.told] == [""] * 4 + ["later"] * 4
@@ -147,6 +153,35 @@ def test_a_prior_made_from_the_clip_gets_its_frames_beside_what_is_made() -> Non
     every(inbetween(film, second, 4, prior=prior, method=ALM()))
     assert torch.equal(prior.known.pop(), pixels_of(second.frames(0, 3)))
     assert torch.equal(prior.known.pop(), pixels_of(film.frames(9, 12)))
+
+
+@pytest.mark.parametrize("verb", ["after", "before", "between"])
+def test_of_latents_that_hold_several_frames_the_right_ones_are_shown(verb: str) -> None:
+    """Each frame of this model's state is decoded to its number: 1 frame of the first, 4 of each other."""
+    prior, film, more = Counting(pace=4), clip(21), clip(17, seed=1)
+    between = verb == "between"
+    result = inbetween(film, more, 8, prior=prior) if between else extend(film, 7, where=verb, prior=prior)
+    made = every(result)[result.made.start : result.made.stop, 0, 0, 0]
+    # 6 or 3 frames of the clip's state go before; of 9 frames made before it the 2 that are too much come first.
+    expected = {
+        "after": [6, 6, 6, 6, 7, 7, 7],
+        "before": [1, 1, 1, 2, 2, 2, 2],
+        "between": [3, 3, 3, 3, 4, 4, 4, 4],
+    }
+    assert made.tolist() == expected[verb]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_clip_too_short_for_a_latent_to_lead_to_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"4 frames at a time: .* got {count}"):
+        extend(clip(count), 8, where="before", prior=Counting(pace=4))
+    with pytest.raises(ValueError, match=f"got {count}"):
+        inbetween(clip(9), clip(count), 8, prior=Counting(pace=4))
+
+
+def test_what_is_known_lies_where_the_model_is() -> None:
+    canvas = Canvas(free(8, 4, 2), (3, 6, 10), None, None, (), 6, 10, torch.device("meta"))
+    assert [each.device.type for each in canvas.known(0, 4)] == ["meta", "meta"]
 
 
 def test_the_clip_is_fitted_to_the_model() -> None:
@@ -199,6 +234,9 @@ def test_progress_is_told_by_windows() -> None:
         ({"together": 0}, "together must be 1 or more"),
         ({"prompt": "a", "prompts": {3: "b"}}, "not both"),
         ({"prompts": {-3: "b"}}, "count from 0"),
+        ({"prompts": {4: "b"}}, "no prompt holds from frame 4 on"),
+        ({"prompts": {0: "a", 2: "b"}, "method": FreeNoise(8, 4)}, "by one prompt"),
+        ({"window": 1}, "window must be 2 or more"),
         ({"prompt": "refused"}, "no such prompt"),
         ({"seed": 2**63}, "63 bits"),
         ({"prior": Fake(remembers=4), "together": 2, "method": ALM()}, "one after another"),
@@ -242,7 +280,7 @@ def test_seconds_count_what_is_made_before_reading(monkeypatch: pytest.MonkeyPat
 def test_nothing_is_made_from_nothing_without_a_model() -> None:
     with pytest.raises(ValueError, match="makes video from a clip"):
         generate(16)
-    with pytest.raises(ValueError, match="no rings"):
+    with pytest.raises(ValueError, match="without rings"):
         generate(30, loop=True, prior=Fake(), method=FreeNoise())
     with pytest.raises(ValueError, match="at least one frame"):
         generate(0, prior=Fake())

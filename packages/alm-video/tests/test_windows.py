@@ -1,5 +1,7 @@
 """Windows cover what is to be made, and each sees as much as can be seen of what is beside it."""
 
+from itertools import product
+
 import pytest
 from alm_video.windows import Plan, after, before, between, free
 
@@ -68,6 +70,18 @@ def test_a_gap_is_closed_from_both_sides(frames: int) -> None:
     last = plan.starts[-1]
     assert left[0] - last >= 4
     assert last + plan.size - 1 - left[-1] >= 4
+
+
+@pytest.mark.parametrize(("size", "stride"), [(16, 15), (16, 8), (5, 4), (8, 6)])
+@pytest.mark.parametrize("frames", [1, 3, 4, 7, 14, 15, 40])
+def test_both_sides_of_a_gap_are_seen(size: int, stride: int, frames: int) -> None:
+    for first, second in product((1, 2, 100), repeat=2):
+        plan = between(first, second, frames, size, stride)
+        check(plan)
+        assert plan.head > 0
+        assert plan.tail > 0
+        places = {place for start in plan.starts for place in range(start, start + plan.size)}
+        assert places >= {plan.head - 1, plan.length - plan.tail}
 
 
 @pytest.mark.parametrize(("frames", "size", "stride"), [(0, 16, 8), (-3, 16, 8), (8, 16, 17), (8, 16, 0), (8, 0, 0)])

@@ -107,7 +107,8 @@ def pyramid(
     for level in range(max(halvings) + 1):
         size = tuple(c // f for c, f in zip(canvas.shape[1:], factor, strict=True))
         patch = patches[min(level, len(patches) - 1)]
-        scale = _scale(sources, hidden, within, size, factor, patch, inside)
+        own = [[n // f for n, f in zip(each.shape[1:], factor, strict=True)] for each in (x_0, *examples)]
+        scale = _scale(sources, own, hidden, within, size, factor, patch, inside)
         if len(scale.position) < (math.prod(patch) if scales else 1):
             break
         scales.append(scale)
@@ -149,6 +150,7 @@ def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
 
 def _scale(
     sources: list[Tensor],
+    own: list[list[int]],
     hidden: list[Tensor],
     within: Tensor,
     canvas: Sizes,
@@ -156,14 +158,16 @@ def _scale(
     patch: Sizes,
     inside: Sequence[bool],
 ) -> Scale:
-    """One level from its sources (C, *axes), what is hidden of each and what of the sample is `within` (1, *axes)."""
+    """One level from its sources (C, *axes), the sizes that are their `own`, what is hidden of each and what of the
+    sample is `within` (1, *axes).
+    """
     axes = tuple(sources[0].shape[1:])
     exemplars, position, seen_at, start = [], [], [], 0
     unusable = [torch.maximum(hidden[0], 1 - within), *hidden[1:]]
-    for x, unseen in zip(sources, unusable, strict=True):
+    for x, sizes, unseen in zip(sources, own, unusable, strict=True):
         everywhere = unravel(torch.arange(unseen.numel(), device=x.device), x.shape[1:])
         seen = _windows(unseen, patch, everywhere).flatten(1).amax(1) == 0
-        for a, size, width, whole in zip(everywhere, x.shape[1:], patch, inside, strict=True):
+        for a, size, width, whole in zip(everywhere, sizes, patch, inside, strict=True):
             if whole:
                 seen &= (a >= width // 2) & (a < size - width // 2)
         at = [a[seen] for a in everywhere]

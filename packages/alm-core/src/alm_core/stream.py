@@ -28,8 +28,8 @@ class Strip:
     """Windows of `size` on a long third axis of (rows, channels, n, …), by where they start, in the order of making.
 
     `given(start, stop)` are x_0 (rows or 1, channels, stop − start, …) and its mask there, broadcastable to it: 1 is to
-    be made. On a `ring` of that length the axis has no ends: windows that run over it go on from 0, and `given` is
-    asked for the whole. Raises ValueError where windows do not fit.
+    be made. On a `ring` of that length the axis has no ends: windows that run over it go on from 0. Raises ValueError
+    where windows do not fit.
     """
 
     starts: Sequence[int]
@@ -52,6 +52,18 @@ class Strip:
         """Whether two windows share a place."""
         apart = abs(one - other)
         return min(apart, (self.ring or 2 * apart) - apart) < self.size
+
+    def around(self, starts: Sequence[int]) -> list[int]:
+        """The places of some windows, as they follow one another: a ring is cut where none of them lies."""
+        places = sorted({place for start in starts for place in self.covered(start)})
+        cut = next((i for i, place in enumerate(places) if self.ring and (place - 1) % self.ring not in places), 0)
+        return places[cut:] + places[:cut]
+
+    def known(self, places: Sequence[int], rows: int) -> tuple[Tensor, Tensor]:
+        """x_0 and the mask of places, as `given_part` has them."""
+        parts = [given_part(*self.given(run[0], run[-1] + 1), rows) for run in runs(places)]
+        x_0, mask = (torch.cat(each, 2) for each in zip(*parts, strict=True))
+        return x_0, mask
 
 
 def stream(
@@ -84,10 +96,9 @@ def stream(
         return Work(prior(known, mask), schedule, method, reference, later_on_top, together, on_step)
 
     for number, group in enumerate(groups):
-        canvas, first = making.advance(group, work, noise, conditions, begins, number, len(groups))
-        for run in _runs(making.ready(group)):
-            index = torch.tensor([(p - first) % canvas.shape[2] for p in run], device=canvas.device)
-            yield run[0], canvas.index_select(2, index)
+        canvas, at = making.advance(group, work, noise, conditions, begins, number, len(groups))
+        for run in runs(making.ready(group)):
+            yield run[0], canvas[:, :, at[run[0]] : at[run[0]] + len(run)]
 
 
 @dataclass
@@ -110,15 +121,18 @@ class _Making:
         begins: Callable[[int], int] | None,
         number: int,
         count: int,
-    ) -> tuple[Tensor, int]:
-        """Makes a group, `number` of `count`: the clean canvas around it, and the place at which that begins."""
+    ) -> tuple[Tensor, dict[int, int]]:
+        """Makes a group, `number` of `count`: the clean canvas around it, and where on it each place lies.
+
+        Of the whole axis it has only the places of the group and of the earlier windows that it meets.
+        """
         strip, rows = self.strip, len(noise.seeds)
         near = [start for start in self.kept if any(strip.meet(start, each) for each in group)]
-        first = 0 if strip.ring else min(near + group)
-        stop = strip.ring or max(near + group) + strip.size
-        x_0, mask = given_part(*strip.given(first, stop), rows)
+        places = strip.around([*near, *group])
+        at = {place: index for index, place in enumerate(places)}
+        x_0, mask = strip.known(places, rows)
         blank = torch.zeros_like(x_0.expand(rows, *x_0.shape[1:]))
-        past = [(replace(self.kept[s][0], window=self._window(s - first, blank)), self.kept[s][1]) for s in near]
+        past = [(replace(self.kept[s][0], window=self._window(at[s], blank)), self.kept[s][1]) for s in near]
 
         def before(index: int) -> Tensor:
             canvas = blank
@@ -129,17 +143,17 @@ class _Making:
         covered = blank[:1]
         for view, _ in past:
             covered = view.window.write(covered, torch.ones_like(view.hole[:1]))
-        window, clean = self._window(group[0] - first, blank), before(-1)
+        window, clean = self._window(at[group[0]], blank), before(-1)
         knows = clean + (1 - mask) * (x_0 - clean)
         work = work_for(window.read(knows), window.read(mask * (1 - covered)))
         views, pieces = [], []
         for start in group:
-            window = self._window(start - first, blank)
+            window = self._window(at[start], blank)
             told = rows_of(conditions(start) if conditions else None, rows)
             views.append(work.view(window, x_0, mask, covered, noise.child(WINDOW, start), told))
             covered = window.write(covered, torch.ones_like(views[-1].hole[:1]))
-            shape, places = (blank.shape[1], *blank.shape[3:]), strip.covered(start)
-            draws = [noise.draw(shape, INITIAL, begins(p) if begins else p) for p in places]
+            shape = (blank.shape[1], *blank.shape[3:])
+            draws = [noise.draw(shape, INITIAL, begins(p) if begins else p) for p in strip.covered(start)]
             pieces.append(torch.stack(draws, 2))
         self.left -= set(group)
         steps = work.schedule.steps
@@ -147,7 +161,7 @@ class _Making:
         self.kept.update(zip(group, zip(views, states, strict=True), strict=True))
         for start in [start for start in self.kept if not any(strip.meet(start, each) for each in self.left)]:
             del self.kept[start]
-        return work.compose(views, [own[-1] for own in states], clean), first
+        return work.compose(views, [own[-1] for own in states], clean), at
 
     def ready(self, group: list[int]) -> list[int]:
         """The places, in order, that this group decided: later windows lie below, or there are none."""
@@ -164,8 +178,8 @@ class _Making:
         return Slice((start, *(0 for _ in beyond)), (self.strip.size, *beyond), loop)
 
 
-def _runs(places: list[int]) -> list[list[int]]:
-    """Places in order as stretches without gaps."""
+def runs(places: Sequence[int]) -> list[list[int]]:
+    """Places as stretches of neighbours, each after the one before it."""
     found: list[list[int]] = []
     for place in places:
         if found and found[-1][-1] + 1 == place:

@@ -107,6 +107,11 @@ def _joined(
     film = head or tail
     assert film is not None
     prior = options.prior
+    if tail and not plan.tail:
+        raise ValueError(
+            f"this model makes {prior.pace} frames at a time: a clip of so many or more is wanted to lead to, got "
+            f"{tail.count}"
+        )
     before_it = last_states(prior, head, plan.head) if head and plan.head else None
     after_it = first_states(prior, tail, plan.tail) if tail and plan.tail else None
     canvas = Canvas(
@@ -117,6 +122,7 @@ def _joined(
         examples=_examples(prior, head, tail),
         height=film.height,
         width=film.width,
+        device=prior.device,
     )
     parts = made(canvas, options)
     skip = plan.made * prior.pace - frames if head is None else 0

@@ -32,6 +32,8 @@ def generate(
     given = Options(**options)
     prior = given.prior
     tall, wide = (own if side is None else side for side, own in zip((height, width), prior.size, strict=True))
+    if min(tall, wide) < 1:
+        raise ValueError(f"height and width must be 1 pixel or more, got {tall} and {wide}")
     if prior.recalls(tall, wide):
         raise ValueError(
             "the exemplar prior makes video from a clip: use `extend`, or name a text-to-video model with --model "
@@ -47,7 +49,7 @@ def generate(
     if not 0 < rate < float("inf"):
         raise ValueError(f"the frame rate must be above 0, got {rate}")
     plan = free(-(-(frames - 1) // prior.pace) + 1, given.size, given.step, loop=loop)
-    canvas = Canvas(plan, prior.state_shape(tall, wide), None, None, (), tall, wide)
+    canvas = Canvas(plan, prior.state_shape(tall, wide), None, None, (), tall, wide, prior.device)
     pixels = prior.decode(made(canvas, given))
     return Result(
         frames=islice((frame for part in pixels for frame in frames_of(part)), frames),

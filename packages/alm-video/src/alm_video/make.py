@@ -44,14 +44,14 @@ class Canvas:
     examples: Sequence[Tensor]
     height: int
     width: int
+    device: torch.device
     tally: Tally = field(default_factory=Tally)
 
     def known(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """x_0 (1, channels, stop − start, …), 0 where nothing is known, and its mask (1, 1, stop − start, 1, 1)."""
         plan = self.plan
         channels, *beyond = self.shape
-        parts = [part for part in (self.head, self.tail) if part is not None]
-        x_0 = torch.zeros(1, channels, stop - start, *beyond, device=parts[0].device if parts else None)
+        x_0 = torch.zeros(1, channels, stop - start, *beyond, device=self.device)
         mask = torch.ones(1, 1, stop - start, 1, 1, device=x_0.device)
         for part, first in ((self.head, 0), (self.tail, plan.head + plan.made)):
             if part is not None:
@@ -76,8 +76,11 @@ def made(canvas: Canvas, options: Options) -> Iterator[Tensor]:
         if options.together > 1:
             raise ValueError(f"{anew}, got {options.together} together: leave together out")
     if isinstance(way, FreeNoise):
-        if plan.ring:
-            raise ValueError("FreeNoise has no rings: leave loop out, or use --method alm")
+        if plan.ring or len(options.prompts or {}) > 1:
+            raise ValueError(
+                "FreeNoise makes all frames at once, by one prompt and without rings: leave loop and further prompts "
+                "out, or use --method alm"
+            )
         parts = _at_once(canvas, replace(options, prior=prior.fused(way.window, way.stride)), way)
     elif isinstance(way, Fusion):
         parts = _joined(canvas, options, way, told)
@@ -172,12 +175,16 @@ def _schedule(canvas: Canvas, options: Options, frames: int) -> Schedule:
 
 
 def _told(canvas: Canvas, options: Options) -> Mapping[int, object]:
-    """What each window is told, by its start: the prompt that holds in the middle of what it can make."""
-    plan = canvas.plan
+    """What each window is told, by its start: the prompt that holds in the middle of what is its own to make."""
+    plan, pace = canvas.plan, options.prior.pace
+    late = [frame for frame in options.prompts or {} if frame >= plan.made * pace]
+    if late:
+        raise ValueError(f"{plan.made * pace} frames are made, so that no prompt holds from frame {late[0]} on")
     prompts: dict[int, str] = {}
+    left = set(range(plan.made))
     for start in plan.starts:
-        places = [p % plan.length - plan.head for p in range(start, start + plan.size)]
-        inside = [p for p in places if 0 <= p < plan.made]
-        prompts[start] = options.prompt_at(inside[len(inside) // 2] * options.prior.pace)
+        own = {p % plan.length - plan.head for p in range(start, start + plan.size)} & left
+        prompts[start] = options.prompt_at(sorted(own)[len(own) // 2] * pace if own else 0)
+        left -= own
     made = {prompt: options.prior.condition(prompt, options.negative_prompt) for prompt in set(prompts.values())}
     return {start: made[prompt] for start, prompt in prompts.items()}

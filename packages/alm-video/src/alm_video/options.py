@@ -70,10 +70,10 @@ class Options:
             raise TypeError(f"prior is a model that load_prior has loaded: got {self.prior!r}")
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"the seed must fit 63 bits, got {self.seed}")
-        for name in ("steps", "together", "window", "stride"):
+        for name, least in (("steps", 1), ("together", 1), ("window", 2), ("stride", 1)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be 1 or more, got {value}")
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be {least} or more, got {value}")
         if self.prompts and self.prompt:
             raise ValueError("give one prompt, or prompts by the frame from which each holds, not both")
         early = [frame for frame in self.prompts or {} if frame < 0]

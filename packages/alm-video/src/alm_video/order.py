@@ -25,7 +25,7 @@ def in_order(parts: Iterable[tuple[int, Tensor]], first: int, stop: int) -> Iter
             part = states[:, :, begin - start : end - start]
             if begin != due:
                 waiting[begin] = Path(folder) / f"{begin}.pt"
-                torch.save(part.clone(), waiting[begin])
+                _save(part.clone(), waiting[begin])
                 continue
             yield part
             due = end
@@ -35,3 +35,14 @@ def in_order(parts: Iterable[tuple[int, Tensor]], first: int, stop: int) -> Iter
                 path.unlink()
                 yield part
                 due += part.shape[2]
+        assert due == stop, f"frames up to {stop} were to come, and {due} did"
+
+
+def _save(part: Tensor, path: Path) -> None:
+    try:
+        torch.save(part, path)
+    except RuntimeError as error:  # its zip writer's, where the disk is full
+        raise OSError(
+            f"frames that wait for their turn cannot be written to {path.parent}, which may be full: set TMPDIR to a "
+            f"folder with more room ({str(error).splitlines()[0]})"
+        ) from error

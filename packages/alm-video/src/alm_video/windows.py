@@ -62,25 +62,30 @@ def before(clip: int, frames: int, size: int, stride: int) -> Plan:
 def between(first: int, second: int, frames: int, size: int, stride: int) -> Plan:
     """So many frames between two clips: from both sides by turns, then one window over the middle that sees both."""
     _check(size, stride, frames)
-    overlap = size - stride
-    if frames <= stride:
+    if size < 3:
+        raise ValueError(f"to close a gap windows of 3 frames or more are wanted, got {size}")
+    most = min(stride, size - 2)
+    # One window sees both sides; so it must where a clip is so short that its side's window would reach across.
+    if frames <= most or (frames <= size - 2 and min(first, second) + frames <= size):
         head = min(first, (size - frames + 1) // 2)
         tail = min(second, size - frames - head)
         return Plan((0,), head + frames + tail, head, frames, tail)
-    head, tail = min(first, overlap), min(second, overlap)
-    length = head + frames + tail
-    size = min(size, length)
+    # Each side's first window makes half of what is to be made, or a stride. The better known side begins.
+    seen = size - min(most, frames // 2)
+    head, tail = min(first, seen), min(second, seen)
+    length, size = head + frames + tail, min(size, max(head, tail) + frames - 1)
     starts: list[int] = []
-    low, high = head, head + frames
-    while high - low > stride:
+    low, high, forward = head, head + frames, head >= tail
+    while high - low > most:
         # Half of what is left, at most a stride, so that the middle has about as much to make as the others.
-        share = min(stride, (high - low) // 2)
-        if len(starts) % 2 == 0:
+        share = min(most, (high - low) // 2)
+        if forward:
             starts.append(max(low + share - size, 0))
             low = starts[-1] + size
         else:
             starts.append(min(high - share, length - size))
             high = starts[-1]
+        forward = not forward
     if low < high:
         starts.append(min(max((low + high - size) // 2, 0), length - size))
     return Plan(tuple(starts), size, head, frames, tail)

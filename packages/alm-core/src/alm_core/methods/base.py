@@ -72,8 +72,8 @@ def clean(observed: Observed) -> Tensor:
     """X_0. Raises ValueError where it is not known yet."""
     if observed.x_0 is None:
         raise ValueError(
-            "this method needs the clean observed part, which windows in lockstep do not have yet; "
-            "run extend with lockstep=False, or use another method"
+            "this method needs the clean observed part, which windows in lockstep do not have yet: make them one after "
+            "another (together=1; of extend lockstep=False), or use another method"
         )
     return observed.x_0
 

@@ -4,7 +4,7 @@ import inspect
 import json
 import sys
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -34,6 +34,7 @@ __all__ = [
 
 Config = Mapping[str, Any]
 """A component's config, with what an old file leaves out as its class has it."""
+Dtypes = torch.dtype | Mapping[str, torch.dtype] | None
 
 ADAPTER = "motion adapter"
 """What a folder of one network is, where others are of whole pipelines."""
@@ -89,22 +90,80 @@ def defaults(name: str) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def load(kind: Any, path: Path, options: Options, dtype: object, **parts: object) -> Any:
+def load(kind: Any, path: Path, options: Options, dtype: Dtypes, **parts: object) -> Any:
     """`kind.from_pretrained`, of diffusers or transformers: a network, or a pipeline with `parts` in place of its own.
 
-    Raises ValueError where weights or other files are missing or do not fit.
+    `dtype` is of all networks, or of each by its name, with `default` for the others. Raises ValueError where weights
+    or other files are missing or do not fit.
     """
-    settings = {} if dtype is None else {_dtype_keyword(kind): dtype}
-    try:
-        with _hushed():
-            loaded = kind.from_pretrained(path, local_files_only=True, variant=options.variant, **settings, **parts)
-    except (OSError, ValueError, RuntimeError) as error:
-        which = f" in variant {options.variant!r}" if options.variant else ""
-        raise ValueError(f"{path}{which} cannot be loaded: {shorten(str(error), 200, placeholder=' …')}") from error
-    for part in getattr(loaded, "components", {"": loaded}).values():
-        if isinstance(part, torch.nn.Module):
+    if issubclass(kind, torch.nn.Module):
+        return _network(kind, path, options.variant, dtype)
+    if issubclass(kind, library().DiffusionPipeline):
+        parts = {**_networks(kind, path, options.variant, dtype, set(parts)), **parts}
+    loaded = _from_pretrained(kind, path, options.variant, dtype, **parts)
+    for part in getattr(loaded, "components", {}).values():
+        if isinstance(part, torch.nn.Module):  # which the pipeline may have made of the one that was loaded
             part.eval().requires_grad_(False)
     return loaded
+
+
+def _networks(kind: Any, folder: Path, variant: str | None, dtype: Dtypes, given: Collection[str]) -> dict[str, Any]:
+    """The networks that a pipeline would load by itself, but for those `given`, none of them with other weights.
+
+    A part without files of the variant is loaded without it, as the pipeline would. Raises ValueError.
+    """
+    wanted = inspect.signature(kind.__init__).parameters.keys() - set(given)
+    kinds = {}
+    for name, entry in json_object(folder / "model_index.json").items():
+        if name in wanted and isinstance(entry, list) and entry[0] in ("diffusers", "transformers"):
+            found = getattr(sys.modules[entry[0]], str(entry[-1]), None)
+            if isinstance(found, type) and issubclass(found, torch.nn.Module):
+                kinds[name] = found
+    variants = {name: variant if variant and _has(folder / name, variant) else None for name in kinds}
+    if variant and not any(variants.values()):
+        raise ValueError(f"{folder} in variant {variant!r} cannot be loaded: no part of it has files of that variant")
+    dtypes = dtype if isinstance(dtype, Mapping) else {"default": dtype}
+    return {
+        name: _network(each, folder / name, variants[name], dtypes.get(name, dtypes["default"]))
+        for name, each in kinds.items()
+    }
+
+
+def _has(folder: Path, variant: str) -> bool:
+    """Whether files are of a variant: model.fp16.safetensors, or model.fp16-00001-of-00002.safetensors."""
+    return folder.is_dir() and any(each.name.partition(".")[2].startswith(variant) for each in folder.iterdir())
+
+
+def _network(kind: Any, path: Path, variant: str | None, dtype: Dtypes) -> Any:
+    """A network, for inference. Raises ValueError that names the first ten keys that are not as it has them."""
+    # all shapes that differ are told, not the first alone; and weights are not drawn first, as a pipeline has it too
+    settings = {"ignore_mismatched_sizes": True, "low_cpu_mem_usage": True}
+    network, info = _from_pretrained(kind, path, variant, dtype, output_loading_info=True, **settings)
+    # old files of CLIP hold position_ids, which later networks count for themselves
+    unknown = [key for key in info["unexpected_keys"] if not key.endswith("position_ids")]
+    other = [f"{key} {tuple(found)} for {tuple(shape)}" for key, found, shape in info["mismatched_keys"]]
+    told = [
+        f"{what} {', '.join(sorted(keys)[:10])}" + (f" and {len(keys) - 10} more" if len(keys) > 10 else "")
+        for what, keys in (("missing", info["missing_keys"]), ("unknown", unknown), ("of another shape", other))
+        if keys
+    ]
+    if told:
+        raise ValueError(f"{path} has weights that do not fit its config.json: {'; '.join(told)}")
+    return network.eval().requires_grad_(False)
+
+
+def _from_pretrained(kind: Any, path: Path, variant: str | None, dtype: Dtypes, **settings: object) -> Any:
+    """`kind.from_pretrained` from files that are here, and its errors as a ValueError of one line."""
+    from safetensors import SafetensorError
+
+    if dtype is not None:
+        settings[_dtype_keyword(kind)] = dtype
+    try:
+        with _hushed():
+            return kind.from_pretrained(path, local_files_only=True, variant=variant, **settings)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        which = f" in variant {variant!r}" if variant else ""
+        raise ValueError(f"{path}{which} cannot be loaded: {shorten(str(error), 200, placeholder=' …')}") from error
 
 
 def place(parts: Sequence[Any], options: Options) -> None:

@@ -117,8 +117,7 @@ def opened(flags: argparse.Namespace, path: Path) -> Film:
 def work(flags: argparse.Namespace, verb: Callable[[Settings], Result], *sources: Path) -> None:
     """Loads the model, runs the verb with the options that the flags say, writes variant by variant, and tells."""
     variants = _outputs(flags, sources)
-    if not 0 <= flags.crf <= 51:
-        raise ValueError(f"--crf must lie in [0, 51], got {flags.crf:g}")
+    _check(flags)
     prompt, prompts = _prompts(flags.prompt)
     reference = reference_named(flags.reference) if flags.reference else None
     prior = load_prior(
@@ -156,6 +155,26 @@ def work(flags: argparse.Namespace, verb: Callable[[Settings], Result], *sources
         _tell(flags, result, paths)
 
 
+def _check(flags: argparse.Namespace) -> None:
+    """Refuses what needs no model to be told wrong: loading one may take minutes. Raises ValueError."""
+    if not 0 <= flags.crf <= 51:
+        raise ValueError(f"--crf must lie in [0, 51], got {flags.crf:g}")
+    if flags.frames < 1:
+        raise ValueError(f"at least one frame is to be made, got --frames {flags.frames}")
+    for name, least in (("steps", 1), ("together", 1), ("window", 2), ("stride", 1)):
+        value = getattr(flags, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} must be {least} or more, got {value}")
+    if flags.window is not None and flags.stride is not None and flags.stride >= flags.window:
+        raise ValueError(
+            f"windows of {flags.window} frames every {flags.stride} would leave gaps or see nothing of one another: "
+            f"give a stride below {flags.window}"
+        )
+    asked = [f"--{name}" for name in WEIGHTS if getattr(flags, name) is not None]
+    if flags.method in JOINT and asked:
+        raise ValueError(f"the method {flags.method!r} has no {', '.join(asked)}: leave it out")
+
+
 def _write(flags: argparse.Namespace, result: Result, paths: list[Path]) -> None:
     """Frame by frame, as they are made."""
     films = [path for path in paths if path.suffix.lower() in (".mp4", ".webm")]
@@ -176,10 +195,6 @@ def _method(flags: argparse.Namespace, prior: VideoPrior) -> Way | None:
     """The method asked for; options alone adjust the model's usual one."""
     asked = {name: value for name in WEIGHTS if (value := getattr(flags, name)) is not None}
     if flags.method in JOINT:
-        if asked:
-            raise ValueError(
-                f"the method {flags.method!r} has no {', '.join('--' + name for name in asked)}: leave it out"
-            )
         if flags.method == "freenoise":
             usual_way = FreeNoise()
             return FreeNoise(flags.window or usual_way.window, flags.stride or usual_way.stride)
@@ -198,7 +213,7 @@ def _prompts(texts: list[str]) -> tuple[str, dict[int, str] | None]:
     """One prompt for all, or prompts by the frame from which they hold. Raises ValueError."""
     found: dict[int, str] = {}
     for text in texts:
-        numbered = re.fullmatch(r"(\d+):(.*)", text, re.DOTALL)
+        numbered = re.fullmatch(r"(\d+):(?!\d)(.*)", text, re.DOTALL)  # "16:9 film" is no frame
         frame, words = (int(numbered[1]), numbered[2].strip()) if numbered else (0, text)
         if frame in found:
             raise ValueError(f'two prompts hold from frame {frame} on: number them, as in --prompt "40:TEXT"')
@@ -227,6 +242,8 @@ def _outputs(flags: argparse.Namespace, sources: tuple[Path, ...]) -> list[list[
 def _numbered(path: Path, number: int) -> Path:
     """The path of a variant: numbered folders for pictures, numbered names for films."""
     if path.suffix.lower() == ".png":
+        if not path.parent.name:
+            raise ValueError(f"variants of {path.name} want a folder each: name one, as in frames/{path.name}")
         return path.parent.with_name(f"{path.parent.name}-{number}") / path.name
     return path.with_stem(f"{path.stem}-{number}")
 

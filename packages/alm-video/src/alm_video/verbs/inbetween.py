@@ -3,6 +3,7 @@
 import argparse
 
 from alm_video.extend import inbetween
+from alm_video.io import read_film
 from alm_video.options import Settings
 from alm_video.result import Result
 from alm_video.verbs import common
@@ -20,8 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(flags: argparse.Namespace) -> None:
     """Joins the clips and writes what was asked for, all or nothing."""
     first = common.opened(flags, flags.first)
+    second = read_film(flags.second, fps=first.fps)
 
     def verb(settings: Settings) -> Result:
-        return inbetween(first, flags.second, flags.frames, height=flags.height, **settings)
+        return inbetween(first, second, flags.frames, height=flags.height, **settings)
 
     common.work(flags, verb, flags.first, flags.second)
