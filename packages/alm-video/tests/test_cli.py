@@ -92,7 +92,7 @@ def test_a_method_named_alone_is_the_model_s_own(
     for out, named in (("a.mp4", ()), ("b.mp4", ("--method", "repaint"))):
         assert run("extend", film, "--frames", "2", "-o", tmp_path / out, "--json", *named, *SMALL) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert first["method"] == second["method"] == "RePaint(resamplings=3, eta=1.0)"
+    assert first["method"] == second["method"] == "RePaint(resamplings=2, eta=1.0)"
 
 
 def test_freenoise_takes_the_windows_that_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

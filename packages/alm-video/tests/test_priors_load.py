@@ -129,7 +129,7 @@ def test_a_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_its_weights_is_refused(tmp_path: Path, name: str, part: str) -> None:
     shutil.copytree(folder(name), tmp_path / "model")
     next((tmp_path / "model" / part).glob("*.safetensors")).unlink()
-    with pytest.raises(ValueError, match="model cannot be loaded: "):
+    with pytest.raises(ValueError, match=rf"model/{part} cannot be loaded: "):
         load_prior(tmp_path / "model", motion_adapter=folder("motion_adapter") if "stable" in name else None)
 
 

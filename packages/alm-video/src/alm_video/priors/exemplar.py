@@ -44,7 +44,7 @@ class Exemplar:
     guidance: float = 1.0
     guided_rows: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    defaults: Defaults = field(default_factory=lambda: Defaults(16, RePaint(3), FreshNoise()))
+    defaults: Defaults = field(default_factory=lambda: Defaults(16, RePaint(2), FreshNoise()))
 
     @staticmethod
     def from_options(options: Options) -> "Exemplar":
