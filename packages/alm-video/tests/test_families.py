@@ -65,8 +65,8 @@ def test_video_is_made_from_prompts(name: str) -> None:
 @pytest.mark.parametrize("name", [*WAN, *FRAMES])
 def test_sizes_are_the_model_s_multiples(name: str) -> None:
     prior = tiny_video.prior(name)
-    for height in (0, prior.multiple + 1):
-        with pytest.raises(ValueError, match=f"multiples of {prior.multiple}"):
+    for height, message in ((0, "1 pixel or more"), (prior.multiple + 1, f"multiples of {prior.multiple}")):
+        with pytest.raises(ValueError, match=message):
             generate(9, **{**options(name), "height": height})
 
 

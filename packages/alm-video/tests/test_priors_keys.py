@@ -118,10 +118,12 @@ def test_the_names_in_stable_diffusions_files_are_known(tmp_path: Path, name: st
             new, kind = key.split("attentions.0.")[1].rsplit(".", 1)
             weights[f"{key.split('to_')[0]}{ATTENTION[new]}.{kind}"] = weights.pop(key)
 
-    def count(weights: State) -> None:
+    def prefix(weights: State) -> None:
+        for key in [key for key in weights if not key.startswith("text_model.")]:
+            weights[f"text_model.{key}"] = weights.pop(key)
         weights["text_model.embeddings.position_ids"] = torch.arange(77)[None]
 
-    made = load_prior(changed(tmp_path, name, {"vae": rename, "text_encoder": count}))
+    made = load_prior(changed(tmp_path, name, {"vae": rename, "text_encoder": prefix}))
     for found, wanted in zip(_outputs(made), _outputs(prior(name)), strict=True):
         torch.testing.assert_close(found, wanted, atol=0, rtol=0)
 
@@ -151,9 +153,9 @@ def test_a_cut_file_is_refused_with_its_part(tmp_path: Path, part: str) -> None:
 def test_each_network_is_loaded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, networks: int) -> None:
     model, loaded = changed(tmp_path, name, {}), []
     for base in (diffusers.ModelMixin, transformers.PreTrainedModel):
-        plain = base.from_pretrained.__func__  # type: ignore[attr-defined]
+        plain = base.from_pretrained.__func__
 
-        def noted(cls: Any, path: Path, *, of: Any = plain, **settings: Any) -> Any:
+        def noted(cls: Any, /, path: Path, *, of: Any = plain, **settings: Any) -> Any:
             loaded.append(Path(path).name)
             return of(cls, path, **settings)
 

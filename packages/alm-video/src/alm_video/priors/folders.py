@@ -136,9 +136,9 @@ def _has(folder: Path, variant: str) -> bool:
 
 def _network(kind: Any, path: Path, variant: str | None, dtype: Dtypes) -> Any:
     """A network, for inference. Raises ValueError that names the first ten keys that are not as it has them."""
-    # all shapes that differ are told, not the first alone; and weights are not drawn first, as a pipeline has it too
-    settings = {"ignore_mismatched_sizes": True, "low_cpu_mem_usage": True}
-    network, info = _from_pretrained(kind, path, variant, dtype, output_loading_info=True, **settings)
+    # all shapes that differ are told, not the first alone; with low_cpu_mem_usage old transformers miss missing keys
+    settings = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    network, info = _from_pretrained(kind, path, variant, dtype, **settings)
     # old files of CLIP hold position_ids, which later networks count for themselves
     unknown = [key for key in info["unexpected_keys"] if not key.endswith("position_ids")]
     other = [f"{key} {tuple(found)} for {tuple(shape)}" for key, found, shape in info["mismatched_keys"]]
