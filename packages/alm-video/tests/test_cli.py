@@ -92,7 +92,7 @@ def test_a_method_named_alone_is_the_model_s_own(
     for out, named in (("a.mp4", ()), ("b.mp4", ("--method", "repaint"))):
         assert run("extend", film, "--frames", "2", "-o", tmp_path / out, "--json", *named, *SMALL) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert first["method"] == second["method"] == "RePaint(resamplings=2, eta=1.0)"
+    assert first["method"] == second["method"] == "RePaint(resamplings=2, eta=0.0)"
 
 
 def test_freenoise_takes_the_windows_that_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +150,7 @@ def test_files_are_looked_at_before_any_work(film: Path, tmp_path: Path, capsys:
         ((film, "-o", there), "exists"),
         ((film, "-o", film, "--overwrite"), "is the input"),
         ((film, "-o", tmp_path / "a.avi"), "must end in"),
+        ((film, "-o", tmp_path / "a%03d.mp4"), "which only .png does"),
         ((film, "-o", tmp_path / "none" / "a.mp4"), "does not exist"),
         ((film, "-o", tmp_path / "a.mp4", "-o", tmp_path / "a.mp4"), "same name"),
     ):

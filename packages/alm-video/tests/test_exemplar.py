@@ -71,7 +71,7 @@ def test_how_much_is_held_falls_with_the_size() -> None:
 
 def test_it_is_the_default_and_takes_no_options_of_networks() -> None:
     assert isinstance(load_prior(), Exemplar)
-    assert load_prior().defaults.method == RePaint(2)
+    assert load_prior().defaults.method == RePaint(2, eta=0.0)
     for wrong in ({"guidance": 3.0}, {"dtype": "bfloat16"}, {"attention": "slicing"}):
         with pytest.raises(ValueError, match="no network"):
             load_prior(**wrong)

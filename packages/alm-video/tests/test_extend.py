@@ -162,11 +162,11 @@ def test_of_latents_that_hold_several_frames_the_right_ones_are_shown(verb: str)
     between = verb == "between"
     result = inbetween(film, more, 8, prior=prior) if between else extend(film, 7, where=verb, prior=prior)
     made = every(result)[result.made.start : result.made.stop, 0, 0, 0]
-    # 6 or 3 frames of the clip's state go before; of 9 frames made before it the 2 that are too much come first.
+    # 6 or 4 frames of the clip's state go before; of 9 frames made before it the 2 that are too much come first.
     expected = {
         "after": [6, 6, 6, 6, 7, 7, 7],
         "before": [1, 1, 1, 2, 2, 2, 2],
-        "between": [3, 3, 3, 3, 4, 4, 4, 4],
+        "between": [4, 4, 4, 4, 5, 5, 5, 5],
     }
     assert made.tolist() == expected[verb]
 
@@ -198,6 +198,14 @@ def test_the_clip_is_fitted_to_the_model() -> None:
     assert (own.height, own.width) == (5, 7), "a clip's own size stays"
     joined = inbetween(large, clip(8, 30, 30), 3, prior=Fake())
     assert every(joined).shape == (21, 6, 10, 3)
+
+
+def test_a_gap_is_made_at_once_where_the_model_can() -> None:
+    wide = Fake(frames=40)
+    every(inbetween(clip(20), clip(20, seed=1), 12, prior=wide))
+    assert {shape[2] for shape in wide.shapes} == {20}, "12 frames, and 4 that are known on each side"
+    every(inbetween(clip(20), clip(20, seed=1), 12, prior=wide, window=8))
+    assert {shape[2] for shape in wide.shapes} == {20, 8}
 
 
 def test_rates_and_sound_are_the_clip_s(tmp_path: Path) -> None:

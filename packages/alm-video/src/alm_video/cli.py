@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flags.run(flags)
     except (ValueError, OSError, ImportError) as error:
         return _say(2, str(error))
-    except (ArithmeticError, WriteError) as error:
+    except WriteError as error:
+        return _say(1, str(error))
+    except ArithmeticError as error:
         return _say(1, f"{error}; no result was written")
     except (MemoryError, RuntimeError) as error:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError)

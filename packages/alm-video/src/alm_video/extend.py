@@ -96,7 +96,12 @@ def _gap(head: Film, tail: Film, frames: int, options: Options) -> Plan:
             f"this model makes {pace} frames at a time, so that a gap between clips must be a multiple of it, got "
             f"{frames}: ask for {-(-frames // pace) * pace}"
         )
-    return between((head.count - 1) // pace + 1, tail.count // pace, frames // pace, options.size, options.step)
+    size, step, own = options.size, options.step, frames // pace
+    wide = min(options.prior.frames, own + size)
+    if options.window is None and wide > size:
+        # A model that can takes all of the gap at once, so that its way across is not chosen half blind.
+        size, step = wide, wide - step
+    return between((head.count - 1) // pace + 1, tail.count // pace, own, size, step)
 
 
 def _joined(

@@ -73,6 +73,8 @@ def check_output(path: str | Path, *, source: str | Path | None = None, overwrit
     if path.is_dir():
         raise ValueError(f"the output {path} is a folder: give a file name, or a pattern such as {path / '%04d.png'}")
     pictures = path.suffix.lower() == ".png" and is_pattern(path)
+    if is_pattern(path) and not pictures:
+        raise ValueError(f"the output {path.name} counts pictures, which only .png does: name one film")
     if not pictures and path.suffix.lower() not in WRITABLE:
         raise ValueError(
             f"the output must end in {', '.join(WRITABLE)} or count pictures as in frames/%04d.png, got {path.name!r}"

@@ -98,7 +98,7 @@ def add_solver(parser: argparse.ArgumentParser) -> None:
     solver.add_argument("--w1", type=float, help="weight of ALM's conditional term and pull (1; 64 on a flow)")
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (5)")
-    solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling, for hundreds of steps (0)")
+    solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling (what suits the method)")
     solver.add_argument("--seed", type=int, default=0, help="variant n is what seed + n alone gives (0)")
 
 
@@ -250,8 +250,8 @@ def _numbered(path: Path, number: int) -> Path:
 
 def _tell(flags: argparse.Namespace, result: Result, paths: list[Path]) -> None:
     if not flags.json:
-        size = f"{result.width} x {result.height}"
-        print(f"{', '.join(map(str, paths))}: {result.count} frames, {size}, {result.seconds:.1f} s", file=sys.stderr)
+        what = f"{result.count} frames of {result.width} x {result.height} at {float(result.fps):.6g} a second"
+        print(f"{', '.join(map(str, paths))}: {what}, made in {result.seconds:.1f} s", file=sys.stderr)
         return
     names = [str(path) for path in paths]
     report = {
