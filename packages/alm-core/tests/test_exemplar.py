@@ -1,11 +1,13 @@
 """The exemplar prior: its posterior mean by hand, its limits, and what makes it a prior."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
 from alm_core import FreshNoise, Level, Noise, Schedule, sample
 from alm_core.exemplar import METHOD, ExemplarPrior
+from alm_core.matching import Matcher
 from alm_core.patches import pool
 from alm_core.testing import check_prior
 
@@ -279,3 +281,83 @@ def test_a_block_partly_outside_has_the_mean_and_the_noise_of_its_part_within() 
     assumed = centre * sigma**2 / math.prod(scale.factor)
     assert len(set(within[0, rows, columns].tolist())) > 1
     assert bool(((measured / assumed - 1).abs() < 0.35).all())
+
+
+def test_inside_its_ends_a_source_gives_fewer_exemplars() -> None:
+    example = torch.rand(1, 7, 9)
+    made = {
+        inside: ExemplarPrior(
+            torch.zeros(1, 1, 7, 9), torch.ones(()), examples=[example], patch=3, inside=inside, pairs=0
+        )
+        for inside in ((False, False), (True, False), (True, True))
+    }
+    counts = {inside: len(prior._densities[0]._scales[0].position) for inside, prior in made.items()}
+    assert counts == {(False, False): 7 * 9, (True, False): 5 * 9, (True, True): 5 * 7}
+
+
+def test_what_a_pyramid_pads_is_no_exemplar_where_sources_do_not_end() -> None:
+    """Seven rows are padded to eight, of which the last is the seventh again."""
+    example = torch.rand(1, 7, 16)
+    x_0 = torch.zeros(1, 1, 16, 16)
+    prior = ExemplarPrior(x_0, torch.ones(()), examples=[example], patch=3, inside=(True, False))
+    exemplars = prior._densities[0]._scales[0].exemplars.view(-1, 3, 3)
+    assert not (exemplars[:, 1] == exemplars[:, 2]).all(1).any()
+
+
+def test_patches_have_the_widths_of_their_level() -> None:
+    widths = [(3, 3), (5, 3), (7, 3)]
+    example = torch.rand(1, 64, 64)
+    prior = ExemplarPrior(torch.zeros(1, 1, 64, 64), torch.ones(()), examples=[example], patch=widths)
+    assert [scale.patch for scale in prior._densities[0]._scales][:4] == [*widths, (7, 3)]
+    for wrong in ([(3, 4)], [(3,)], [(1, 3)], []):
+        with pytest.raises(ValueError, match="patch must be odd"):
+            ExemplarPrior(torch.zeros(1, 1, 64, 64), torch.ones(()), examples=[example], patch=wrong)
+    with pytest.raises(ValueError, match="inside must say"):
+        ExemplarPrior(torch.zeros(1, 1, 64, 64), torch.ones(()), examples=[example], inside=(True,))
+
+
+def test_observing_another_sample_is_the_prior_made_from_it() -> None:
+    """Where the sample shows no whole patch of its own: else those would be exemplars of the one alone."""
+    example, x_0 = torch.rand(1, 40), torch.rand(1, 1, 12)
+    mask = torch.ones(1, 1, 12)
+    mask[..., 5:7] = 0
+    base = ExemplarPrior(torch.zeros(1, 1, 12), torch.ones(()), examples=[example], patch=3)
+    for sigma in (0.05, 0.6):
+        x_t = x_0 + sigma * torch.randn(1, 1, 12)
+        one, other = (
+            prior.predict(x_t, level(sigma), None).x0
+            for prior in (base.observing(x_0, mask), ExemplarPrior(x_0, mask, examples=[example], patch=3))
+        )
+        torch.testing.assert_close(one, other)
+        assert torch.equal(one[..., 5:7], x_0[..., 5:7])
+    with pytest.raises(ValueError, match="rows and sizes"):
+        base.observing(torch.zeros(1, 1, 13), torch.ones(()))
+
+
+@pytest.mark.parametrize(("axes", "neighbours"), [(1, 2), (2, 8), (3, 6)])
+def test_copies_are_mixed_with_those_of_the_neighbours(
+    axes: int, neighbours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = (8,) * axes
+    prior = ExemplarPrior(torch.zeros(1, 1, *sizes), torch.ones(()), examples=[torch.rand(1, *sizes)], patch=3, pairs=0)
+    shifts: list[tuple[int, ...]] = []
+    beside = Matcher._beside
+
+    def watched(self: Matcher, found: torch.Tensor, shift: Sequence[int]) -> torch.Tensor:
+        shifts.append(tuple(shift))
+        return beside(self, found, shift)
+
+    density = prior._densities[0]
+    matcher = Matcher(
+        density._scales[0],
+        torch.rand(1, *sizes),
+        0.1,
+        0.02,
+        density._shifts,
+        density._rare[0],
+        torch.zeros(axes),
+    )
+    monkeypatch.setattr(Matcher, "_beside", watched)
+    matcher.mean(density._scales[0].places)
+    assert len(set(shifts)) == neighbours
+    assert all(sum(map(abs, shift)) == 1 for shift in shifts) == (axes != 2)

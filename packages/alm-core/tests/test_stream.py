@@ -246,3 +246,14 @@ def test_progress_counts_to_the_end(prior: Prior, schedule: Schedule) -> None:
 def test_windows_that_do_not_fit_are_refused(starts: Sequence[int], size: int, ring: int | None) -> None:
     with pytest.raises(ValueError, match="windows of"):
         Strip(starts, size, lambda start, stop: (torch.zeros(1), torch.zeros(1)), ring)
+
+
+def test_windows_draw_noise_of_their_own(prior: Prior, schedule: Schedule) -> None:
+    """Two windows that begin from the same states part where the method is stochastic."""
+    of, noise = strip((0, 8), 4, head=0), Noise.batch(0, 1)
+    for method, same in ((SyncSDE(), True), (RePaint(2), False)):
+        parts = stream(
+            lambda x_0, mask: prior, schedule, of, noise=noise, method=method, begins=lambda place: place % 8
+        )
+        one, other = (states for _, states in parts)
+        assert torch.allclose(one, other) == same
