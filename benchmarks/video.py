@@ -29,14 +29,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from alm_core import ALM, FixedNoise, Level, Noise, Prediction, RePaint, Replacement, Schedule, StochasticALM, SyncSDE
+from alm_core import ALM, FixedNoise, Level, Noise, Prediction, Replacement, Schedule, StochasticALM, SyncSDE
 from alm_core.analytic import GaussianMixture, exponential
 from alm_core.fuse import MultiDiffusion
 from alm_core.grid import DiffusionGrid
 from alm_core.guidance import ClassifierFree, Condition, Unguided
 from alm_core.schedule import linear, scaled_linear
 from alm_core.stream import Strip, stream
-from alm_video import Film, FreeNoise, extend, generate, read_film, writing
+from alm_video import Film, FreeNoise, extend, generate, load_prior, read_film, writing
 from alm_video.drift import drift
 from alm_video.fit import fit
 from alm_video.metrics import seam_contrast
@@ -202,7 +202,7 @@ def exact() -> dict[str, Any]:
     strip = Strip(range(0, 96, STRIDE), 16, lambda start, stop: (torch.zeros(1, 1, stop - start, 1, 1), torch.ones(())))
     found = {}
     for way, options in WAYS.items():
-        method = options.get("method", RePaint(2))
+        method = options.get("method", load_prior().defaults.method)
         later = bool(options.get("later_on_top"))
         parts = stream(lambda x_0, mask: prior, schedule, strip, noise=noise, method=method, later_on_top=later)
         x = torch.cat([states for _, states in parts], 2)[:, 0, :, 0, 0].double()
