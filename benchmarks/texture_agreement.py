@@ -27,7 +27,8 @@ import numpy as np
 import torch
 from alm_core import ALM, Independent, Method, Noise, Prior, Replacement, SyncSDE
 from alm_core.exemplar import ExemplarPrior
-from alm_core.fuse import SyncTweedies, fuse
+from alm_core.fuse import fuse
+from alm_core.fusions import SyncTweedies
 from alm_texture import Mesh, Picture, Scene, Splatting, ViewPrior, load_prior, paint, paper_views, read_mesh, unwrap
 from alm_texture.canvas import AUXILIARY, Canvas, canvas_of
 from alm_texture.metrics import view_agreement

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from alm_core import ALM, FixedNoise, Level, Noise, Prediction, Replacement, Schedule, StochasticALM, SyncSDE
 from alm_core.analytic import GaussianMixture, exponential
-from alm_core.fuse import MultiDiffusion
+from alm_core.fusions import MultiDiffusion
 from alm_core.grid import DiffusionGrid
 from alm_core.guidance import ClassifierFree, Condition, Unguided
 from alm_core.schedule import linear, scaled_linear

@@ -12,6 +12,8 @@ import pytest
 import torch
 from alm_core import SyncSDE
 from alm_image import cli
+from alm_image.verbs import common
+from alm_image.verbs import inpaint as inpaint_verb
 from fakes import Fake
 from PIL import Image
 
@@ -30,7 +32,7 @@ def job(tmp_path: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--model fake` and its kin; all other names are the real thing."""
-    real = cli.load_prior
+    real = common.load_prior
 
     class Full(Fake):
         def predict(self, x_t, level, conditions):  # type: ignore[no-untyped-def]
@@ -49,7 +51,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
             )
         return fakes.get(name) or real(name, **options)
 
-    monkeypatch.setattr(cli, "load_prior", load)
+    monkeypatch.setattr(common, "load_prior", load)
 
 
 def run(arguments: list[str], *more: str) -> int:
@@ -95,7 +97,7 @@ def test_previews_of_each_step_are_written(job: list[str], tmp_path: Path) -> No
 
 def test_flags_reach_the_verb(job: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr(cli, "inpaint", lambda *_, **options: seen.update(options) or sys.exit(9))
+    monkeypatch.setattr(inpaint_verb, "inpaint", lambda *_, **options: seen.update(options) or sys.exit(9))
     with pytest.raises(SystemExit):
         run(job, "--model", "fake", "--method", "syncsde", "--blend", "none", "--prompt", "1", "--together", "3")
     assert (seen["method"], seen["prompt"], seen["together"], seen["steps"]) == (SyncSDE(), "1", 3, 3)
@@ -103,7 +105,7 @@ def test_flags_reach_the_verb(job: list[str], monkeypatch: pytest.MonkeyPatch) -
 
 def test_weights_alone_adjust_the_usual_method(job: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr(cli, "inpaint", lambda *_, **options: seen.update(options) or sys.exit(9))
+    monkeypatch.setattr(inpaint_verb, "inpaint", lambda *_, **options: seen.update(options) or sys.exit(9))
     with pytest.raises(SystemExit):
         run(job, "--model", "fake", "--w1", "0.7")
     assert seen["method"].w1 == 0.7  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from alm_core import ALM, FixedNoise, Independent, Method, SyncSDE
-from alm_core.fuse import MultiDiffusion, SyncTweedies
+from alm_core.fusions import MultiDiffusion, StochSync, SyncTweedies
 from alm_video import Film, FreeNoise, Result, extend, generate, inbetween
 from alm_video.latent import pixels_of
 from alm_video.make import Canvas
@@ -17,7 +17,7 @@ from alm_video.priors import Defaults
 from alm_video.windows import free
 from fake_video import Counting, Fake, clip
 
-WAYS = [ALM(), SyncSDE(), MultiDiffusion(), SyncTweedies(), FreeNoise(8, 4)]
+WAYS = [ALM(), SyncSDE(), MultiDiffusion(), SyncTweedies(), StochSync(), FreeNoise(8, 4)]
 
 
 def every(result: Result) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import tiny_video
 import torch
 from alm_core import ALM, Independent, SyncSDE
-from alm_core.fuse import MultiDiffusion
+from alm_core.fusions import MultiDiffusion
 from alm_video import FreeNoise, Result, extend, generate, inbetween
 from alm_video.latent import first_states, last_states, pixels_of
 from fake_video import clip

@@ -1,66 +1,24 @@
 """Joint methods: all windows at once on one canvas, no order among them.
 
-At each level every window is predicted from its view of the canvas, and a `Fusion` says what is averaged where
-windows overlap. Prefer `extend` where quality counts: averages blur. They are here to compare with.
+At each level the windows see one canvas, and a `Fusion` says what x̂_0 and ε̂ of the whole follow from theirs. Prefer
+`extend` where quality counts: averages blur. They are here to compare with.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from alm_core.fusions import Fusion, JointStep, Overlap
 from alm_core.methods import blend
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, ddim, rows_of
-from alm_core.sample import INITIAL, REFERENCE, given_part
+from alm_core.sample import INITIAL, METHOD, REFERENCE, Progress, given_part
 from alm_core.schedule import Level, Schedule
-from alm_core.window import Window, coverage
+from alm_core.window import Window
 
-__all__ = ["Fusion", "MultiDiffusion", "SyncTweedies", "fuse"]
-
-
-class Fusion(ABC):
-    """What is averaged: a frozen dataclass, as a method is."""
-
-    @abstractmethod
-    def step(self, y_t: Tensor, views: Sequence[Prediction], overlap: "Overlap", t: Level, s: Level) -> Tensor:
-        """Returns the canvas y_s from the canvas y_t and the guided predictions of its windows."""
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """The windows on a canvas and how many of them cover each place: `average` is the mean of the pieces there."""
-
-    windows: Sequence[Window]
-    count: Tensor
-
-    def average(self, pieces: Sequence[Tensor], canvas: Tensor) -> Tensor:
-        """The mean of the pieces where windows lie, `canvas` elsewhere."""
-        blank = torch.zeros_like(canvas)
-        total = sum((w.write(blank, p) for w, p in zip(self.windows, pieces, strict=True)), blank)
-        return torch.where(self.count > 0, total / self.count.clamp(min=1), canvas)
-
-
-@dataclass(frozen=True)
-class MultiDiffusion(Fusion):
-    """MultiDiffusion (Bar-Tal et al., ICML 2023, Eq. 3): the mean of the windows' steps, y_s = mean_i DDIM(y^i)."""
-
-    def step(self, y_t: Tensor, views: Sequence[Prediction], overlap: Overlap, t: Level, s: Level) -> Tensor:
-        """See `Fusion`."""
-        return overlap.average([ddim(view, s) for view in views], y_t)
-
-
-@dataclass(frozen=True)
-class SyncTweedies(Fusion):
-    """SyncTweedies (Kim et al., NeurIPS 2024, its case 2): the mean of the windows' x̂_0, then one DDIM step."""
-
-    def step(self, y_t: Tensor, views: Sequence[Prediction], overlap: Overlap, t: Level, s: Level) -> Tensor:
-        """See `Fusion`: ε̂ follows from the averaged x̂_0 and y_t."""
-        x0 = overlap.average([view.x0 for view in views], y_t)
-        return ddim(Prediction.from_x0(y_t, t, x0), s)
+__all__ = ["fuse"]
 
 
 def fuse(
@@ -72,42 +30,113 @@ def fuse(
     noise: Noise,
     fusion: Fusion,
     conditions: Sequence[Conditions] | None = None,
+    weights: Sequence[Tensor] | None = None,
+    backgrounds: Sequence[Tensor | None] | None = None,
     x_0: Tensor | None = None,
     mask: Tensor | None = None,
     together: int | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
 ) -> Tensor:
     """Makes a canvas of `shape` (of one sample), or what of x_0 lies where mask is 1; float32 (rows, *shape).
 
     The given part of x_0 (rows or 1, …) is noised with one noise for all levels and stands on the canvas at each. A
-    network call has at most `together` windows (None: all, one call a step). `on_step` is told how many steps of how
-    many are done. Raises ValueError when a part of the canvas lies in no window.
+    network call has at most `together` windows (None: all), of one shape of piece. `on_step` is told of each step.
+
+    `conditions`, `weights` and `backgrounds` have one entry a window. A map of `weights` in [0, 1], broadcastable to
+    one row of the piece, says by how much each place of it counts in the average: a region, soft or binary. Where all
+    weigh 0 the canvas keeps what it had. A background (choices, rows or 1, …) is clean, in the units of x_0 and of the
+    piece's shape: what a window sees outside its region while the fusion bootstraps. Its choices are taken in turn,
+    step by step, with the noise that the canvas starts from; None is for a window that always sees the canvas.
+
+    Raises ValueError when a part of what is to be made lies in no window or weighs nothing, when the entries do not
+    fit, or when backgrounds come without weights or to a fusion that makes no use of them.
     """
     rows = len(noise.seeds)
     if (x_0 is None) != (mask is None):
         raise ValueError("give x_0 and mask together, or neither")
+    _check(windows, fusion, conditions, weights, backgrounds)
     with torch.no_grad():
-        y = noise.draw(shape, INITIAL)
-        blank = torch.zeros_like(y[:1])
-        hole = torch.ones_like(blank)
+        start = noise.draw(shape, INITIAL)
+        overlap = Overlap.of(windows, torch.zeros_like(start[:1]), weights)
+        hole, covered = torch.ones_like(overlap.blank), overlap.total() > 0
         if x_0 is not None and mask is not None:
             x_0, hole = given_part(x_0, mask, rows)
+        if bool((hole * ~covered).any()):
+            raise ValueError(
+                "a part of what is to be generated lies in no window, or weighs nothing in all: add windows, lower the "
+                "stride or weigh it in one"
+            )
         z = noise.child(REFERENCE).draw(shape)
-        overlap = Overlap(windows, sum((coverage(w, blank) for w in windows), blank))
-        if bool((hole * (overlap.count == 0)).any()):
-            raise ValueError("a part of what is to be generated lies in no window: add windows or lower the stride")
-        each = [rows_of(c, rows) for c in (conditions or [None] * len(windows))]
-        parts = [slice(n, n + (together or len(windows))) for n in range(0, len(windows), together or len(windows))]
-        for index, (t, s) in enumerate(pairwise(schedule.levels)):
+        told = [rows_of(c, rows) for c in conditions] if conditions else None
+        predict = partial(_predict, prior, told, together or len(windows))
+        draws, y, joined = noise.child(METHOD), start, None
+        for index, (t, s) in enumerate(zip(schedule.levels, schedule.levels[1:], strict=False)):
             if x_0 is not None:
                 y = blend(t.a * x_0 + t.s * z, y, hole)
-            views: list[Prediction] = []
-            for part in parts:
-                told = None if each[0] is None else tuple(c for one in each[part] for c in one or ())
-                p = prior.predict_guided(torch.cat([w.read(y) for w in windows[part]]), t, told)
-                chunks = (x.chunk(len(windows[part])) for x in (p.x0, p.eps))
-                views += [Prediction(*pair) for pair in zip(*chunks, strict=True)]
-            y = fusion.step(y, views, overlap, t, s)
+            joined = fusion.join(
+                y,
+                JointStep(
+                    levels=schedule.levels,
+                    index=index,
+                    overlap=overlap,
+                    predict=predict,
+                    noise=partial(draws.draw, shape, index),
+                    last=joined,
+                    background=partial(_background, windows, backgrounds, start, index, t),
+                ),
+            )
+            y = torch.where(covered, ddim(joined, s), y)
             if on_step:
-                on_step(index + 1, schedule.steps)
+                on_step(Progress(index + 1, schedule.steps, y.clone, joined.x0.clone, (y,)))
         return y
+
+
+def _check(
+    windows: Sequence[Window],
+    fusion: Fusion,
+    conditions: Sequence[Conditions] | None,
+    weights: Sequence[Tensor] | None,
+    backgrounds: Sequence[Tensor | None] | None,
+) -> None:
+    """Refuses entries that are not one a window, and backgrounds that nothing would see."""
+    for name, entries in (("conditions", conditions), ("weights", weights), ("backgrounds", backgrounds)):
+        if entries is not None and len(entries) != len(windows):
+            raise ValueError(f"one entry of {name} a window is wanted: got {len(entries)} for {len(windows)}")
+    if backgrounds is not None and not fusion.bootstraps:
+        raise ValueError(f"{type(fusion).__name__} makes no use of backgrounds: leave them out, or use MultiDiffusion")
+    if backgrounds is not None and weights is None:
+        raise ValueError("backgrounds show where weights are below 1: give weights too, or leave backgrounds out")
+
+
+def _predict(
+    prior: Prior, told: Sequence[Conditions] | None, together: int, pieces: Mapping[int, Tensor], level: Level
+) -> dict[int, Prediction]:
+    """The guided predictions of the windows' pieces, at most `together` of one shape in a network call."""
+    batches: list[list[int]] = []
+    for n, piece in pieces.items():
+        if batches and len(batches[-1]) < together and pieces[batches[-1][0]].shape == piece.shape:
+            batches[-1].append(n)
+        else:
+            batches.append([n])
+    found: dict[int, Prediction] = {}
+    for batch in batches:
+        conditions = None if told is None or told[batch[0]] is None else tuple(c for n in batch for c in told[n] or ())
+        p = prior.predict_guided(torch.cat([pieces[n] for n in batch]), level, conditions)
+        pairs = zip(p.x0.chunk(len(batch)), p.eps.chunk(len(batch)), strict=True)
+        found |= {n: Prediction(*pair) for n, pair in zip(batch, pairs, strict=True)}
+    return found
+
+
+def _background(
+    windows: Sequence[Window],
+    backgrounds: Sequence[Tensor | None] | None,
+    start: Tensor,
+    index: int,
+    t: Level,
+    number: int,
+) -> Tensor | None:
+    """a_t b + s_t z, b the background of the step's turn and z the noise that the window's canvas starts from."""
+    choices = backgrounds[number] if backgrounds else None
+    if choices is None:
+        return None
+    return t.a * choices[index % len(choices)] + t.s * windows[number].read(start)

@@ -3,65 +3,26 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
-from alm_core import Counted, Method, Noise, NotFiniteError, Progress, Reference, Slice, extend, sample
+from alm_core import Counted, Noise, NotFiniteError, Prior, Progress, Schedule, Slice, extend, sample
+from alm_core.fuse import fuse
+from alm_core.fusions import Fusion
 from alm_core.prior import Conditions
 from alm_core.sample import suited_reference
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from alm_image.blend import Blend
 from alm_image.fit import fit
 from alm_image.io import Picture
 from alm_image.latent import smooth_fill, to_cells
 from alm_image.metrics import kept_error
-from alm_image.priors.base import ImagePrior
+from alm_image.options import Options
 from alm_image.windows import most_known_first
 
-__all__ = ["Options", "Preview", "Result", "complete", "finish", "run"]
-
-Preview = Callable[[int, int, Callable[[], Tensor]], None]
-"""Told after each step: its number from 1, how many there are, and a function that makes a preview of the result.
-
-The preview is pixels (1, 3, height, width) of the first variant, before it is pasted.
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options that all verbs share; see `inpaint`."""
-
-    prior: ImagePrior
-    method: Method | None = None
-    reference: Reference | None = None
-    prompt: str = ""
-    negative_prompt: str = ""
-    steps: int | None = None
-    count: int = 1
-    seed: int = 0
-    blend: Blend | None = None
-    together: int = 1
-    on_step: Preview | None = None
-
-    def __post_init__(self) -> None:
-        """Checks types, which scripts mistake for the names of the command line, and ranges."""
-        for name, made in (("method", "ALM()"), ("reference", "Inversion()"), ("blend", "Poisson()")):
-            if isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} is an object, such as {made}: got {getattr(self, name)!r}")
-        if isinstance(self.prior, str | Path):
-            raise TypeError(f"prior is a model that load_prior has loaded: got {self.prior!r}")
-        if not -(2**63) <= self.seed < 2**63 - self.count:
-            raise ValueError(f"the seed must fit 63 bits, got {self.seed}")
-        if self.count < 1:
-            raise ValueError(f"count must be 1 or more, got {self.count}")
-        if self.together < 1:
-            raise ValueError(f"together must be 1 or more, got {self.together}")
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps must be 1 or more, got {self.steps}")
+__all__ = ["Clock", "Result", "complete", "finish", "pixels_of", "run", "watcher"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +103,7 @@ def finish(
         seed=options.seed,
         kept_error=max(errors),
         band=int(((mixed > 0) & (weight == 0)).sum()),
-        method=repr(options.method or options.prior.defaults.method),
+        method=repr(options.used),
         source=picture,
         kept=mixed == 0,
     )
@@ -176,47 +137,89 @@ def run(
     seen = windows[0].size if windows else (height, width)
     schedule = prior.schedule(options.steps or prior.defaults.steps, *seen)
     counted = Counted(prior.given(x_0, hole))
-    noise = Noise.batch(options.seed, options.count, prior.device)
-    method = options.method or prior.defaults.method
-    reference = options.reference or suited_reference(method, prior.defaults.reference)
-
-    def tell(progress: Progress) -> None:
-        if options.on_step:
-            options.on_step(progress.index, progress.count, lambda: show(codec(decode, progress.x0()[:1]).cpu()))
-
     conditions: Conditions = (prior.condition(options.prompt, options.negative_prompt, *seen),)
-    if windows:
-        cells = [to_cells(window, (height, width), x_0) for window in windows]
-        y = extend(
-            counted,
-            schedule,
-            cells,
-            x_0,
-            hole,
-            noise=noise,
-            method=method,
-            reference=reference,
-            conditions=[conditions] * len(windows),
-            later_on_top=later_on_top,
-            together=options.together,
-            on_step=tell if options.on_step else None,
-        )
-    else:
-        y = sample(
-            counted,
-            schedule,
-            noise=noise,
-            x_0=x_0,
-            mask=hole,
-            method=method,
-            reference=reference,
-            conditions=conditions,
-            on_step=tell if options.on_step else None,
-        )
+    cells = [to_cells(window, (height, width), x_0) for window in windows]
+    on_step = watcher(options, lambda state: show(codec(decode, state).cpu()))
+    y = _sampled(counted, schedule, cells, x_0, hole, conditions, options, later_on_top, on_step)
+    return pixels_of(y, decode, codec), counted, codec
+
+
+def watcher(options: Options, show: Callable[[Tensor], Tensor]) -> Callable[[Progress], None] | None:
+    """What a sampler tells `options.on_step`, where there is one; `show` makes pixels of the first variant's x̂_0."""
+    told = options.on_step
+    if told is None:
+        return None
+    return lambda progress: told(progress.index, progress.count, lambda: show(progress.x0()[:1]))
+
+
+def pixels_of(y: Tensor, decode: Callable[[Tensor], Tensor], codec: Clock) -> Tensor:
+    """Pixels of a final state in [−1, 1], on the CPU. Raises `NotFiniteError` where decoding fails."""
     made = codec(decode, y).float().cpu()
     if not bool(torch.isfinite(made).all()):
         raise NotFiniteError("decoding gave NaN or infinity: if the model runs in float16, try bfloat16 or float32")
-    return made.clamp(-1, 1), counted, codec
+    return made.clamp(-1, 1)
+
+
+def _sampled(
+    prior: Prior,
+    schedule: Schedule,
+    windows: list[Slice],
+    x_0: Tensor,
+    mask: Tensor,
+    conditions: Conditions,
+    options: Options,
+    later_on_top: bool,
+    on_step: Callable[[Progress], None] | None,
+) -> Tensor:
+    """The final state: of one canvas taken whole, of windows in order, or of windows that are joined."""
+    noise = Noise.batch(options.seed, options.count, options.prior.device)
+    told, way = [conditions] * len(windows), options.used
+    if isinstance(way, Fusion):
+        if len(windows) < 2:
+            raise ValueError(
+                f"{type(way).__name__} joins windows, and this picture is made in one piece: use another method, or "
+                "make more windows (inpaint: tile)"
+            )
+        return fuse(
+            prior,
+            schedule,
+            windows,
+            tuple(x_0.shape[1:]),
+            noise=noise,
+            fusion=way,
+            conditions=told,
+            x_0=x_0,
+            mask=mask,
+            together=options.together,
+            on_step=on_step,
+        )
+    reference = options.reference or suited_reference(way, options.prior.defaults.reference)
+    if not windows:
+        return sample(
+            prior,
+            schedule,
+            noise=noise,
+            x_0=x_0,
+            mask=mask,
+            method=way,
+            reference=reference,
+            conditions=conditions,
+            on_step=on_step,
+        )
+    return extend(
+        prior,
+        schedule,
+        windows,
+        x_0,
+        mask,
+        noise=noise,
+        method=way,
+        reference=reference,
+        conditions=told,
+        later_on_top=later_on_top,
+        together=options.together,
+        on_step=on_step,
+    )
 
 
 def _opaque(picture: Picture, mask: Tensor) -> NDArray[np.float32]:

@@ -1,15 +1,13 @@
 """Fills a hole in a picture."""
 
 from pathlib import Path
+from typing import Unpack
 
-from alm_core import Method, Reference
 from PIL import Image
 
-from alm_image.blend import Blend
-from alm_image.complete import Options, Preview, Result, complete
+from alm_image.complete import Result, complete
 from alm_image.io import read_mask, read_picture
-from alm_image.priors.base import ImagePrior
-from alm_image.priors.exemplar import Exemplar
+from alm_image.options import Options, Settings
 
 __all__ = ["inpaint"]
 
@@ -18,18 +16,8 @@ def inpaint(
     image: str | Path | Image.Image,
     mask: str | Path | Image.Image,
     *,
-    prior: ImagePrior | None = None,
-    method: Method | None = None,
-    reference: Reference | None = None,
-    prompt: str = "",
-    negative_prompt: str = "",
-    steps: int | None = None,
-    count: int = 1,
-    seed: int = 0,
-    blend: Blend | None = None,
     tile: bool = False,
-    together: int = 1,
-    on_step: Preview | None = None,
+    **settings: Unpack[Settings],
 ) -> Result:
     """Fills the picture where the mask is white, from what surrounds the hole.
 
@@ -42,18 +30,6 @@ def inpaint(
     Raises FileNotFoundError or ValueError before any work for input that does not fit, and
     `alm_core.NotFiniteError` when the network fails.
     """
+    options = Options.of(settings)
     picture = read_picture(image)
-    options = Options(
-        prior=prior or Exemplar(),
-        method=method,
-        reference=reference,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        steps=steps,
-        count=count,
-        seed=seed,
-        blend=blend,
-        together=together,
-        on_step=on_step,
-    )
     return complete(picture, read_mask(mask, picture), options, tile=tile)

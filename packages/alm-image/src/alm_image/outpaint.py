@@ -1,17 +1,15 @@
 """Continues a picture beyond its borders."""
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
-from alm_core import Method, Reference
 from PIL import Image
 
-from alm_image.blend import Blend
-from alm_image.complete import Options, Preview, Result, complete
+from alm_image.complete import Result, complete
 from alm_image.io import Picture, read_picture
-from alm_image.priors.base import ImagePrior
-from alm_image.priors.exemplar import Exemplar
+from alm_image.options import Options, Settings
 
 __all__ = ["outpaint"]
 
@@ -23,22 +21,13 @@ def outpaint(
     right: int = 0,
     top: int = 0,
     bottom: int = 0,
-    prior: ImagePrior | None = None,
-    method: Method | None = None,
-    reference: Reference | None = None,
-    prompt: str = "",
-    negative_prompt: str = "",
-    steps: int | None = None,
-    count: int = 1,
-    seed: int = 0,
-    blend: Blend | None = None,
-    together: int = 1,
-    on_step: Preview | None = None,
+    **settings: Unpack[Settings],
 ) -> Result:
     """Adds `left`, `right`, `top`, `bottom` pixels to a picture; the result is larger by as much.
 
     All else is as in `inpaint`. What does not fit the model's size is made in overlapping windows.
     """
+    options = Options.of(settings)
     if min(left, right, top, bottom) < 0 or max(left, right, top, bottom) == 0:
         raise ValueError(
             f"give at least one of left, right, top, bottom as pixels to add, none below 0: "
@@ -54,17 +43,4 @@ def outpaint(
     )
     mask = torch.ones(1, 1, picture.height, picture.width)
     mask[..., top : top + source.height, left : left + source.width] = 0
-    options = Options(
-        prior=prior or Exemplar(),
-        method=method,
-        reference=reference,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        steps=steps,
-        count=count,
-        seed=seed,
-        blend=blend,
-        together=together,
-        on_step=on_step,
-    )
     return complete(picture, mask, options, tile=True)

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from alm_image.complete import Preview
 from alm_image.io import Picture, save_images
+from alm_image.options import Preview
 
-__all__ = ["PROGRESS", "Preview", "bar", "previews", "together"]
+__all__ = ["PROGRESS", "bar", "previews", "together"]
 
 PROGRESS = ("auto", "json", "none")
 

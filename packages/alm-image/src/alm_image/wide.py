@@ -3,21 +3,20 @@
 import time
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
-from alm_core import Method, Reference
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from alm_image.blend import Blend
-from alm_image.complete import Options, Preview, Result, finish, run
+from alm_image.complete import Result, finish, run
 from alm_image.io import Picture, read_picture
 from alm_image.latent import decode_ring
+from alm_image.options import Options, Settings
 from alm_image.priors.base import ImagePrior
-from alm_image.priors.exemplar import Exemplar
 from alm_image.windows import grid
 
 __all__ = ["wide"]
@@ -32,17 +31,7 @@ def wide(
     first: int | None = None,
     loop: bool = False,
     later_on_top: bool = False,
-    prior: ImagePrior | None = None,
-    method: Method | None = None,
-    reference: Reference | None = None,
-    prompt: str = "",
-    negative_prompt: str = "",
-    steps: int | None = None,
-    count: int = 1,
-    seed: int = 0,
-    blend: Blend | None = None,
-    together: int = 1,
-    on_step: Preview | None = None,
+    **settings: Unpack[Settings],
 ) -> Result:
     """A picture of width × height in windows of the model's size every `stride` pixels (¾ of the size, as the paper).
 
@@ -57,20 +46,8 @@ def wide(
     needs none.
     """
     start = time.perf_counter()
-    prior = prior or Exemplar()
-    options = Options(
-        prior=prior,
-        method=method,
-        reference=reference,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        steps=steps,
-        count=count,
-        seed=seed,
-        blend=blend,
-        together=together,
-        on_step=on_step,
-    )
+    options = Options.of(settings)
+    prior = options.prior
     height = prior.size if height is None else height
     stride = prior.size * 3 // 4 if stride is None else stride
     _check(prior, image, width, height, stride, first, loop)

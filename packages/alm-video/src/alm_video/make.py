@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from alm_core import Counted, Independent, Method, Noise, Prior, Progress, Replacement, Schedule, Slice
-from alm_core.fuse import Fusion, fuse
+from alm_core.fuse import fuse
+from alm_core.fusions import Fusion
 from alm_core.sample import suited_reference
 from alm_core.stream import Strip, stream
 from torch import Tensor
@@ -158,7 +159,7 @@ def _joined(
             x_0=x_0,
             mask=mask,
             together=options.together,
-            on_step=lambda done, count: _tell(canvas, options, counted, done, count, 1),
+            on_step=lambda at: _tell(canvas, options, counted, at.index, at.count, 1),
         ),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from alm_core import Method, Reference
-from alm_core.fuse import Fusion
+from alm_core.fusions import Fusion
 
 from alm_video.freenoise import FreeNoise
 from alm_video.priors import VideoPrior, load_prior

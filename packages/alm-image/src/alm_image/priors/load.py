@@ -9,6 +9,7 @@ import torch
 from alm_core.placement import Options, as_device, as_dtype
 
 from alm_image.priors.base import ImagePrior
+from alm_image.priors.examples import Examples
 from alm_image.priors.exemplar import Exemplar
 from alm_image.priors.files import component_classes, local_folder
 from alm_image.priors.network import NetworkPrior
@@ -24,6 +25,11 @@ FAMILIES = {
     "guided_diffusion": "a guided-diffusion .pt checkpoint with its yaml or json config",
 }
 """The families: the module's name in this package, and what it loads."""
+WEIGHTLESS: dict[str, Callable[[Options], ImagePrior]] = {
+    "exemplar": Exemplar.from_options,
+    "examples": Examples.from_options,
+}
+"""Priors that are made from pictures."""
 
 
 def load_prior(
@@ -38,7 +44,7 @@ def load_prior(
     attention: str | None = None,
 ) -> ImagePrior:
     """The prior of a model folder, a guided-diffusion `.pt`, a hub id, `"emoji"`, the small one that is shipped,
-    or `"exemplar"`, the picture's own patches.
+    `"exemplar"`, the picture's own patches, or `"examples"`, the patches of pictures that stand for prompts.
 
     `dtype` of the network: float32 by default on a CPU, the family's usual half precision elsewhere. `variant` picks
     weights such as fp16 in a folder that holds several. `guidance` is the scale, None for the family's usual one;
@@ -57,8 +63,8 @@ def load_prior(
         vae_tiling=vae_tiling,
         attention=attention,
     )
-    if str(id_or_path) == "exemplar":
-        return Exemplar.from_options(options)
+    if str(id_or_path) in WEIGHTLESS:
+        return WEIGHTLESS[str(id_or_path)](options)
     path = _shipped(str(id_or_path)) or local_folder(id_or_path, variant)
     load: Callable[[Path, Options], NetworkPrior] = import_module(f"alm_image.priors.{family_of(path)}").load
     return load(path, options)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-from alm_core.choices import METHODS, REFERENCES, method_named, reference_named
-from alm_core.fuse import MultiDiffusion, SyncTweedies
+from alm_core.choices import FUSIONS, METHODS, REFERENCES, fusion_named, method_named, reference_named
+from alm_core.fusions import Fusion
 
 from alm_video.film import Film
 from alm_video.freenoise import FreeNoise
@@ -21,12 +21,11 @@ from alm_video.result import Result
 
 __all__ = ["add_clip", "add_output", "add_report", "add_work", "opened", "work"]
 
-JOINT: dict[str, type[MultiDiffusion] | type[SyncTweedies] | type[FreeNoise]] = {
-    "multidiffusion": MultiDiffusion,
-    "synctweedies": SyncTweedies,
+JOINT: dict[str, type[Fusion] | type[FreeNoise]] = {
+    **{name: fusion for name, fusion in FUSIONS.items() if name != "visual-anagrams"},
     "freenoise": FreeNoise,
 }
-"""Ways that make all windows at once."""
+"""Ways that make all windows at once. Visual anagrams are left out: their views show one picture each, not a stretch."""
 WEIGHTS = ("w1", "w2", "strength", "eta")
 """Options of methods that have flags."""
 
@@ -198,7 +197,7 @@ def _method(flags: argparse.Namespace, prior: VideoPrior) -> Way | None:
         if flags.method == "freenoise":
             usual_way = FreeNoise()
             return FreeNoise(flags.window or usual_way.window, flags.stride or usual_way.stride)
-        return JOINT[flags.method]()
+        return fusion_named(flags.method)
     usual = prior.defaults.method
     if flags.method and type(usual) is not METHODS[flags.method]:
         return method_named(flags.method, **asked)
