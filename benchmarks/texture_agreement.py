@@ -25,9 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from alm_core import ALM, Independent, Method, Noise, Prior, Replacement, SyncSDE
+from alm_core import ALM, Independent, Method, Prior, Replacement, SyncSDE
 from alm_core.exemplar import ExemplarPrior
-from alm_core.fuse import fuse
 from alm_core.fusions import SyncTweedies
 from alm_texture import Mesh, Picture, Scene, Splatting, ViewPrior, load_prior, paint, paper_views, read_mesh, unwrap
 from alm_texture.canvas import AUXILIARY, Canvas, canvas_of
@@ -83,26 +82,9 @@ def states_of(
     mesh: Mesh, prior: ViewPrior, method: Method | SyncTweedies, *, size: int, steps: int, seed: int, lockstep: bool
 ) -> tuple[list[Tensor], list[Tensor | None]]:
     """The views' states (1, …), as the method left them, and what of them was left to later views."""
-    if isinstance(method, Method):
-        options = {"size": size, "steps": steps, "seed": seed, "lockstep": lockstep, "prompt": PROMPT[type(prior)]}
-        result = paint(mesh, prior=prior, method=method, solver=Splatting(), texture_size=512, **options)
-        return result.states, result.worth
-    cameras = paper_views()
-    canvas = canvas_of(Scene(mesh), prior, cameras, size, seed, None, 512)
-    blank = torch.zeros(1, *canvas.windows[0].read(canvas.x_0).shape[1:])
-    whole = prior.given(blank, torch.ones_like(blank), torch.zeros_like(blank[:, :1]))
-    conditions = [(prior.condition(PROMPT[type(prior)], "", view),) for view in canvas.views]
-    shape = tuple(canvas.x_0.shape[1:])
-    y = fuse(
-        whole,
-        prior.schedule(steps),
-        canvas.windows,
-        shape,
-        noise=Noise((seed,)),
-        fusion=method,
-        conditions=conditions,
-    )
-    return [window.read(y) for window in canvas.windows], [None] * len(cameras)
+    options = {"size": size, "steps": steps, "seed": seed, "lockstep": lockstep, "prompt": PROMPT[type(prior)]}
+    result = paint(mesh, prior=prior, method=method, solver=Splatting(), texture_size=512, **options)
+    return result.states, result.worth
 
 
 PROMPT: dict[type, str] = {Unaware: ""}

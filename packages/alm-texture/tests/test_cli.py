@@ -169,6 +169,14 @@ WRONG = {
         ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", "--method", "syncsde", "--w1", "1", *QUICK],
         "w1",
     ),
+    "strength without syncsde": (
+        ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", "--strength", "3", *QUICK],
+        "--strength",
+    ),
+    "a joint method with weights": (
+        ["paint", "ball.glb", "--exemplar", "moss.png", "-o", "out.glb", "--method", "synctweedies", "--w1", "1"],
+        "w1",
+    ),
     "outside": (["paint", "far.obj", "--exemplar", "moss.png", "-o", "out.glb", "--uv-outside", "refuse"], "[0, 1]"),
     "overlap": (["paint", "double.obj", "--exemplar", "moss.png", "-o", "out.glb"], "--unwrap"),
     "missing texture": (["render", "lost.obj", "-o", "v"], "gone.png"),

@@ -20,6 +20,7 @@ from alm_core import (
     Replacement,
     SyncSDE,
 )
+from alm_core.fusions import Fusion, MultiDiffusion, StochSync, SyncTweedies
 from alm_core.schedule import Schedule, scaled_linear
 from alm_texture import canvas
 from alm_texture.atlas import shade
@@ -189,6 +190,42 @@ def test_lockstep_couples_views_by_alm_more_than_syncsde_does() -> None:
         for name, method in (("alm", ALM()), ("syncsde", SyncSDE()), ("independent", Independent()))
     }
     assert results["alm"] < results["syncsde"] < results["independent"]
+
+
+@pytest.mark.parametrize("fusion", [SyncTweedies(), MultiDiffusion(), StochSync()])
+def test_joint_methods_make_views_that_are_windows_on_one_texture(fusion: Fusion) -> None:
+    result = paint(uv_sphere(), prior=Smooth(), method=fusion, **{**QUICK, "size": 64})
+    shared = canvas_of(Scene(result.mesh), Smooth(), result.cameras, 64, 0, None, 64)
+    said: dict[int, list[float]] = {}
+    for window, state in zip(shared.windows, result.states, strict=True):
+        for place, value in zip(window.shown.tolist(), state[0].flatten(1).T.tolist(), strict=True):
+            assert said.setdefault(place, value) == value  # two views that read one place see one value
+    assert len(said) < sum(len(window.shown) for window in shared.windows)
+    assert type(fusion).__name__ in result.method
+    assert result.coverage > 0.9
+
+
+def test_a_joint_method_keeps_kept_texels_and_takes_all_views_of_an_exemplar_in_one_call() -> None:
+    mesh = uv_sphere()
+    kept = keep([np.full((64, 64, 3), 90, np.uint8)], [(np.arange(64)[:, None] < 32) * np.ones((64, 64), np.float32)])
+    result = paint(mesh, prior=Exemplar((EXAMPLE,)), method=SyncTweedies(), keep=kept, **QUICK)
+    assert result.calls == QUICK["steps"]
+    assert result.evaluations == QUICK["steps"] * len(result.cameras)
+    stays = kept.texels.reshape(64, 64)
+    assert bool((result.textures[0][stays] == 90).all())
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"reference": FixedNoise()}, "has no reference"),
+        ({"resume": "views", "lockstep": False}, "finishes all views at once"),
+        ({"prior": Exemplar((EXAMPLE,)), "together": 2}, "takes all in one call"),
+    ],
+)
+def test_what_joint_methods_cannot_take_is_refused(options: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        paint(uv_sphere(), **{"prior": Smooth(), "method": SyncTweedies(), **QUICK, **options})
 
 
 def test_an_interrupted_job_goes_on_from_its_last_finished_view_to_the_same_end(tmp_path: Path) -> None:

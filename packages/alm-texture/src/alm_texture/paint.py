@@ -1,13 +1,14 @@
 """Painting a mesh from its views: each is made given what the earlier ones, and a kept texture, show of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from alm_core import Counted, Method, Noise, NotFiniteError, Progress, Reference, extend, sample
+from alm_core import Method, NotFiniteError, Reference
+from alm_core.fusions import Fusion
 from alm_core.sample import suited_reference
 from numpy.typing import NDArray
 from torch import Tensor
@@ -15,19 +16,18 @@ from torch.nn.functional import interpolate
 
 from alm_texture.bake import Baked, Kept, Picture, Solver, bake
 from alm_texture.camera import Camera, paper_views
-from alm_texture.canvas import Canvas, canvas_of
+from alm_texture.canvas import canvas_of
+from alm_texture.job import Job, OnStep
 from alm_texture.mesh import Mesh
 from alm_texture.metrics import view_agreement
 from alm_texture.priors.base import View, ViewPrior
 from alm_texture.resume import Finished, fingerprint
 from alm_texture.scene import Scene
 
-__all__ = ["OnStep", "Result", "paint"]
+__all__ = ["Result", "paint"]
 
 SMALLEST = 16
 """Pixels that a view is wide, at least: below, a patch or a latent is all of the mesh."""
-OnStep = Callable[[int, int], None]
-"""Told after each step how many are done, and of how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def paint(
     *,
     prior: ViewPrior,
     cameras: Sequence[Camera] | None = None,
-    method: Method | None = None,
+    method: Method | Fusion | None = None,
     reference: Reference | None = None,
     prompt: str = "",
     negative_prompt: str = "",
@@ -87,7 +87,8 @@ def paint(
     stays exactly as it is: only the rest is made. With `lockstep` all views advance together, level by level, at most
     `together` in a network call, as the papers' code does and as models that let views look at each other need;
     without it each view is finished before the next, and with `resume`, a folder, an interrupted job goes on from its
-    last finished view. None is what suits the prior. The method, reference and steps are the prior's own unless given.
+    last finished view. None is what suits the prior. The method, reference and steps are the prior's own unless given;
+    a joint method (`Fusion`) has all views at once on one texture, and no reference.
 
     Raises ValueError where something does not fit, or no camera sees what is to be painted.
     """
@@ -112,18 +113,35 @@ def paint(
             f"a kept texture must have {texels} texels, {len(mesh.materials)} of {texture_size} x {texture_size}, "
             f"got {len(keep.texels)}: give its own width as texture_size"
         )
-    if lockstep and not prior.shared:
+    if lockstep and not prior.shared and not isinstance(method, Fusion):
         raise ValueError("this prior is made anew for each view, so views cannot advance together: leave lockstep out")
     method = method or prior.defaults.method
-    reference = reference or suited_reference(method, prior.defaults.reference)
+    if isinstance(method, Fusion):
+        _check_joint(method, prior, reference, resume, together)
+        reference = None
+    else:
+        reference = reference or suited_reference(method, prior.defaults.reference)
     scene = Scene(mesh, rasterizer)
     canvas = canvas_of(scene, prior, cameras, size, seed, keep, texture_size)
     if not bool(canvas.mask.any()):
         raise ValueError("no view sees anything that is to be painted: choose other views, or keep less")
-    job = _Job(prior, canvas, method, reference, steps, seed, prompt, negative_prompt, on_step)
-    if lockstep:
-        states, done = job.together(together), 0
-        worth: list[Tensor | None] = [None] * len(states)
+    job = Job(
+        prior,
+        canvas,
+        None if isinstance(method, Fusion) else method,
+        reference,
+        steps,
+        seed,
+        prompt,
+        negative_prompt,
+        on_step,
+    )
+    worth: list[Tensor | None] = [None] * len(cameras)
+    done = 0
+    if isinstance(method, Fusion):
+        states = job.joined(method, together)
+    elif lockstep:
+        states = job.together(together)
     else:
         made_of = (prior.identity, method, reference, prompt, negative_prompt, steps, seed, size)
         key = fingerprint(mesh, cameras, keep, *made_of)
@@ -150,111 +168,14 @@ def paint(
     )
 
 
-@dataclass
-class _Job:
-    """The sampling of all views, and what it took."""
-
-    prior: ViewPrior
-    canvas: Canvas
-    method: Method
-    reference: Reference
-    steps: int
-    seed: int
-    prompt: str
-    negative_prompt: str
-    on_step: OnStep | None
-    calls: int = 0
-    rows: int = 0
-
-    def together(self, at_most: int | None) -> list[Tensor]:
-        """The states (1, …) of all views, advanced level by level."""
-        counted = Counted(self.prior)
-        last: list[Tensor] = []
-
-        def tell(progress: Progress) -> None:
-            last[:] = progress.pieces
-            self.tell(progress.index, progress.count)
-
-        extend(
-            counted,
-            self.prior.schedule(self.steps),
-            self.canvas.windows,
-            self.canvas.x_0,
-            self.canvas.mask,
-            noise=self.noise,
-            method=self.method,
-            reference=self.reference,
-            conditions=[(self.condition(i),) for i in range(len(self.canvas.views))],
-            together=at_most,
-            on_step=tell,
-        )
-        self.count(counted)
-        return last
-
-    def one_by_one(self, finished: Finished | None) -> tuple[list[Tensor], list[Tensor | None], int]:
-        """The states of all views, each made given the finished earlier ones, and how many were finished before.
-
-        Between them, for each view, 0 in the cells (1, 1, …) that it made and left to a later one, 1 elsewhere.
-        """
-        canvas, count = self.canvas, len(self.canvas.views)
-        states: list[Tensor] = []
-        worth: list[Tensor | None] = []
-        x_0, mask, done = canvas.x_0, canvas.mask, 0
-        for i, (window, outside) in enumerate(zip(canvas.windows, canvas.outside, strict=True)):
-            given, hole = window.read(x_0), window.read(mask)
-            before = finished.read(i) if finished else None
-            if before is not None:
-                y, done = before.to(given), done + 1
-            elif bool(hole.any()):
-                y = self.view(i, given, hole, outside)
-            else:
-                y = given
-            if finished and before is None:
-                finished.write(i, y)
-            states.append(y)
-            # What was made at a glancing angle is left to a later view that sees it better.
-            left = hole * (1 - window.stands)
-            worth.append(1 - left[:, :1])
-            x_0 = window.write(x_0, torch.where(hole - left > 0, y, given))
-            mask = window.write(mask, left)
-            self.tell((i + 1) * self.steps, count * self.steps)
-        return states, worth, done
-
-    def view(self, i: int, given: Tensor, hole: Tensor, outside: Tensor) -> Tensor:
-        """The state of one view."""
-        counted = Counted(self.prior.given(given, hole, outside))
-        count = len(self.canvas.views) * self.steps
-        y = sample(
-            counted,
-            self.prior.schedule(self.steps),
-            noise=self.noise.child(i),
-            x_0=given,
-            mask=hole,
-            method=self.method,
-            reference=self.reference,
-            conditions=(self.condition(i),),
-            on_step=lambda progress: self.tell(i * self.steps + progress.index, count),
-        )
-        self.count(counted)
-        return y
-
-    @property
-    def noise(self) -> Noise:
-        """Of the one sample that is made."""
-        return Noise((self.seed,), self.prior.device)
-
-    def condition(self, i: int) -> object:
-        """Of view i."""
-        return self.prior.condition(self.prompt, self.negative_prompt, self.canvas.views[i])
-
-    def count(self, counted: Counted) -> None:
-        """Adds up what a run took."""
-        self.calls, self.rows = self.calls + counted.calls, self.rows + counted.rows
-
-    def tell(self, done: int, count: int) -> None:
-        """Tells the callback."""
-        if self.on_step:
-            self.on_step(done, count)
+def _check_joint(
+    method: Fusion, prior: ViewPrior, reference: Reference | None, resume: str | Path | None, together: int | None
+) -> None:
+    name = type(method).__name__
+    if reference is not None or resume is not None:
+        raise ValueError(f"{name} has no reference, and finishes all views at once: leave reference and resume out")
+    if not prior.shared and together is not None:
+        raise ValueError(f"{name} with a prior that is made for the views takes all in one call: leave together out")
 
 
 def _picture(prior: ViewPrior, view: View, state: Tensor, worth: Tensor | None) -> Picture:

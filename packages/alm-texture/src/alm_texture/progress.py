@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from alm_texture.paint import OnStep
+from alm_texture.job import OnStep
 
 __all__ = ["PROGRESS", "progress"]
 

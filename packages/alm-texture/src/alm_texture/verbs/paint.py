@@ -1,12 +1,13 @@
 """`alm-texture paint`."""
 
 import argparse
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 from alm_core import ALM, Method
-from alm_core.choices import METHODS, REFERENCES, method_named, reference_named
+from alm_core.choices import FUSIONS, METHODS, REFERENCES, fusion_named, method_named, reference_named
+from alm_core.fusions import Fusion
 from torch import Tensor
 
 from alm_texture.bake import Kept
@@ -23,6 +24,10 @@ from alm_texture.verbs import common
 
 __all__ = ["add", "run"]
 
+JOINT = tuple(name for name in FUSIONS if name != "visual-anagrams")
+"""Methods that have all views at once; those of ambiguous pictures show the same everywhere, and are left out."""
+WEIGHTS = ("w1", "w2", "strength", "eta")
+"""Options of methods that have flags."""
 SHARE = 0.75
 """How wide an example is by default, as a share of a view: a mesh fills about half of one."""
 
@@ -67,11 +72,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--vae-tiling", action="store_true", help="decode views in tiles")
     model.add_argument("--attention", help="slicing, or an attention backend of diffusers")
     solver = parser.add_argument_group("solver")
-    solver.add_argument("--method", choices=METHODS, help="how to complete (what suits the model)")
+    solver.add_argument("--method", choices=(*METHODS, *JOINT), help="how to complete (what suits the model)")
     solver.add_argument("--reference", choices=REFERENCES, help="where the noisy given part comes from")
     solver.add_argument("--steps", type=int, help="steps from noise to clean (what suits the model)")
     solver.add_argument("--w1", type=float, help="weight of ALM's conditional term and pull (1)")
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
+    solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (5)")
+    solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling (what suits the method)")
     solver.add_argument("--seed", type=int, default=0, help="another seed, another texture (0)")
     solver.add_argument("--together", type=int, help="views a network call (all)")
     common.add_report(parser)
@@ -158,15 +165,21 @@ def _prior(flags: argparse.Namespace) -> ViewPrior:
     )
 
 
-def _method(flags: argparse.Namespace, prior: ViewPrior) -> Method | None:
-    """The method asked for; weights alone adjust the model's usual one."""
-    weights = {name: getattr(flags, name) for name in ("w1", "w2") if getattr(flags, name) is not None}
+def _method(flags: argparse.Namespace, prior: ViewPrior) -> Method | Fusion | None:
+    """The method asked for; options alone adjust the model's usual one."""
+    asked = {name: value for name in WEIGHTS if (value := getattr(flags, name)) is not None}
+    if flags.method in FUSIONS:
+        return fusion_named(flags.method, **asked)
     usual = prior.defaults.method
     if flags.method and not (flags.method == "alm" and isinstance(usual, ALM)):
-        return method_named(flags.method, **weights)
-    if not isinstance(usual, ALM):
-        raise ValueError(f"--w1 and --w2 are ALM's, and {flags.model} does not use it by default: add --method alm")
-    return replace(usual, **weights)
+        return method_named(flags.method, **asked)
+    unknown = sorted(asked.keys() - {field.name for field in fields(usual)})  # type: ignore[arg-type]
+    if unknown:
+        raise ValueError(
+            f"{flags.model} uses {type(usual).__name__}, which has no {', '.join('--' + name for name in unknown)}: "
+            "name a method that does"
+        )
+    return replace(usual, **asked)  # type: ignore[type-var]
 
 
 def _kept(flags: argparse.Namespace, mesh: Mesh) -> Kept | None:
