@@ -9,8 +9,10 @@ standard deviation over samples, each over the posterior's; and the root mean sq
 instance with several masks is measured on each, and the averages are reported. The same seed gives the same numbers.
 
 The levels are Stable Diffusion's: leading timesteps from 1, ending on the first training level and not on clean data.
-`alm` and `syncsde` have fixed noise for X_t, the others fresh. `repaint-*` takes DDIM's steps, as the table that we
-compare with does; `repaint-*-ancestral` is the paper's. `corrector-2` is the plain corrector, to beat.
+`alm`, `syncsde` and `blended-latents` have fixed noise for X_t, the others fresh where they use it. `repaint-*` takes
+DDIM's steps, as the table that we compare with does; `repaint-*-ancestral` is the paper's. `corrector-2` is the plain
+corrector, to beat. `smcdiff-*` is a filter with as many particles; `exact_particles.py` says how its gap falls
+with their number.
 """
 
 import argparse
@@ -25,10 +27,13 @@ from typing import cast
 import torch
 from alm_core import (
     ALM,
+    DPS,
+    BlendedLatents,
     Counted,
     FixedNoise,
     FreshNoise,
     Independent,
+    LanPaint,
     Method,
     Noise,
     ReconstructionGuidance,
@@ -36,6 +41,7 @@ from alm_core import (
     RePaint,
     Replacement,
     Schedule,
+    SMCDiff,
     Step,
     StochasticALM,
     SyncSDE,
@@ -57,6 +63,8 @@ class Corrector:
     Then blended, and DDIM's step. A method for this table alone, so it joins no list of methods.
     """
 
+    particles = 1
+
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         observed, c = at.observed, math.exp(-1)
         for k in range(2):
@@ -70,7 +78,9 @@ class Corrector:
 METHODS: dict[str, tuple[Method, Reference]] = {
     "independent": (Independent(), FixedNoise()),
     "replacement": (Replacement(), FreshNoise()),
+    "blended-latents": (BlendedLatents(), FixedNoise()),
     "reconstruction-guidance": (ReconstructionGuidance(), FixedNoise()),
+    "dps": (DPS(), FixedNoise()),
     "syncsde": (SyncSDE(), FixedNoise()),
     "alm-no-delta": (ALM(off_last=1), FixedNoise()),
     "alm": (ALM(), FixedNoise()),
@@ -79,8 +89,11 @@ METHODS: dict[str, tuple[Method, Reference]] = {
     "repaint-10": (RePaint(10, eta=0), FreshNoise()),
     "repaint-4-ancestral": (RePaint(4), FreshNoise()),
     "repaint-10-ancestral": (RePaint(10), FreshNoise()),
+    "lanpaint": (LanPaint(), FreshNoise()),
     "corrector-2": (cast(Method, Corrector()), FreshNoise()),
     "stochastic-alm": (StochasticALM(), FreshNoise()),
+    "smcdiff-4": (SMCDiff(4), FreshNoise()),
+    "smcdiff-64": (SMCDiff(64), FreshNoise()),
 }
 COLUMNS = {
     "evaluations": "13.0f",

@@ -7,11 +7,14 @@ import pytest
 import torch
 from alm_core import (
     ALM,
+    DPS,
+    BlendedLatents,
     Counted,
     FixedNoise,
     FreshNoise,
     Independent,
     Inversion,
+    LanPaint,
     Level,
     Method,
     Noise,
@@ -71,11 +74,11 @@ def ancestral(x: Sequence[float], e: Sequence[float], z: Sequence[float]) -> Flo
     return found
 
 
-def blend(x: Sequence[float], y: Sequence[float]) -> Floats:
-    return [x[i] * (1 - M[i]) + y[i] * M[i] for i in range(3)]
+def blend(x: Sequence[float], y: Sequence[float], m: Sequence[float] = M) -> Floats:
+    return [x[i] * (1 - m[i]) + y[i] * m[i] for i in range(3)]
 
 
-def run(method: Method, *, index: int = 3, flow: bool = False, given: bool = True) -> Floats:
+def run(method: Method, *, index: int = 3, flow: bool = False, given: bool = True, mask: Sequence[float] = M) -> Floats:
     """The method's step from Y, as floats."""
     t, s = (FLOW_T, FLOW_S) if flow else (T, S)
 
@@ -83,7 +86,7 @@ def run(method: Method, *, index: int = 3, flow: bool = False, given: bool = Tru
         # Row by row in tensors, so that gradients pass.
         return lambda x: Prediction.from_eps(x, t, torch.stack(by(list(x[0].unbind())))[None])  # type: ignore[arg-type]
 
-    observed = Observed(row(M), lambda k: row(x_t(k)), row(X_0)) if given else None
+    observed = Observed(row(mask), lambda k: row(x_t(k)), row(X_0)) if given else None
     at = Step(
         t=t,
         s=s,
@@ -203,6 +206,13 @@ def test_replacement_steps_from_the_blend() -> None:
     assert run(Replacement()) == pytest.approx(ddim(e, guided(e)))
 
 
+def test_blended_latents_puts_the_given_part_at_the_new_level() -> None:
+    noise_of_x = [(X[i] - T.a * X_0[i]) / T.s for i in range(3)]
+    x_s = [S.a * X_0[i] + S.s * noise_of_x[i] for i in range(3)]
+    assert run(BlendedLatents()) == pytest.approx(blend(x_s, ddim(Y, guided(Y))))
+    assert run(BlendedLatents(), given=False) == pytest.approx(ddim(Y, guided(Y)))
+
+
 def test_repaint_goes_back_and_forth() -> None:
     back = T.a / S.a
     e = blend(x_t(0), Y)
@@ -232,6 +242,64 @@ def test_reconstruction_guidance_moves_x0_down_the_error() -> None:
 def test_reconstruction_guidance_can_take_the_ancestral_step() -> None:
     plain = ReconstructionGuidance(weight=0.0, imputation=False, eta=1.0)
     assert run(plain) == pytest.approx(ancestral(Y, guided(Y), noise(0)))
+
+
+def test_dps_goes_down_the_gradient_of_the_error() -> None:
+    def error(y: Sequence[float]) -> float:
+        e = guided(y)
+        return sum(((1 - M[i]) * (X_0[i] - (y[i] - T.s * e[i]) / T.a)) ** 2 for i in range(3))
+
+    zeta, h, by_hand = 0.7 / math.sqrt(error(Y)), 1e-5, ancestral(Y, guided(Y), noise(0))
+    for i in range(3):
+        up, down = [[v + d * (j == i) for j, v in enumerate(Y)] for d in (h, -h)]
+        by_hand[i] -= zeta * (error(up) - error(down)) / (2 * h)
+    assert run(DPS(zeta=0.7)) == pytest.approx(by_hand, rel=1e-6)
+    assert run(DPS(zeta=0.7), given=False) == pytest.approx(ancestral(Y, guided(Y), noise(0)))
+
+
+def oscillate(u: float, v: float, theta: float, friction: float, z: float, w: float) -> tuple[float, float]:
+    """u'' = −u − Γ u' + √(2Γ) dW for the time θ, by the roots of r² + Γ r + 1, its noise integrated by Simpson's rule.
+
+    z is v's noise, which u shares as far as they correlate, and w is u's own.
+    """
+    root = math.sqrt(friction**2 / 4 - 1)
+    fast, slow = -friction / 2 - root, -friction / 2 + root
+
+    def of(u: float, v: float, time: float) -> tuple[float, float]:
+        of_fast = (v - slow * u) / (fast - slow) * math.exp(fast * time)
+        of_slow = (v - fast * u) / (slow - fast) * math.exp(slow * time)
+        return of_fast + of_slow, fast * of_fast + slow * of_slow
+
+    def integral(of_kick: Callable[[float, float], float]) -> float:
+        n = 1000
+        values = [of_kick(*of(0, 1, theta * k / n)) for k in range(n + 1)]
+        total = values[0] + values[-1] + 4 * sum(values[1:-1:2]) + 2 * sum(values[2:-1:2])
+        return 2 * friction * total * theta / n / 3
+
+    of_v, of_both, of_u = integral(lambda u, v: v * v), integral(lambda u, v: u * v), integral(lambda u, v: u * u)
+    u, v = of(u, v, theta)
+    shared = of_both / math.sqrt(of_v)
+    return u + shared * z + math.sqrt(of_u - shared**2) * w, v + math.sqrt(of_v) * z
+
+
+def test_lanpaint_moves_both_parts_and_then_steps() -> None:
+    lam, eta, friction, beta = 1.7, 0.23, 3.1, 0.6
+    hole = [1.0, 0.0, 1.0]
+    e, v = blend(X, Y, hole), noise(0)
+    for k in range(2):
+        x0 = [(e[i] - T.s * guided(e)[i]) / T.a for i in range(3)]
+        target = blend([(1 + lam) * X_0[i] - lam * x0[i] for i in range(3)], x0, hole)
+        moved = []
+        for i in range(3):
+            mu = T.a * target[i] / T.s
+            theta = friction * eta * (1 if hole[i] else beta)
+            z, w = noise(2 * k + 1)[i], noise(2 * k + 2)[i]
+            u, v[i] = oscillate(e[i] / T.s - mu, v[i], theta, friction, z, w)
+            moved.append(T.s * (mu + u))
+        e = moved
+    method = LanPaint(inner=2, lam=lam, step_size=eta, friction=friction, beta=beta)
+    assert run(method, mask=hole) == pytest.approx(ddim(e, guided(e)), rel=1e-6)
+    assert run(method, given=False) == pytest.approx(ddim(Y, guided(Y)))
 
 
 class Network:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-import alm_core.fuse
+import alm_core.fusions
 import alm_core.methods
 import alm_core.reference
 import pytest
@@ -94,13 +94,14 @@ def test_every_method_reference_and_joint_method_has_a_row() -> None:
     for module in iter_modules(alm_core.methods.__path__):
         import_module(f"alm_core.methods.{module.name}")
     methods = {m for m in Method.__subclasses__() if m.__module__.startswith("alm_core.methods")}
-    fusions = set(alm_core.fuse.Fusion.__subclasses__())
+    fusions = {f for f in alm_core.fusions.Fusion.__subclasses__() if f.__module__.startswith("alm_core.fusions")}
     references = {
         thing
         for name in alm_core.reference.__all__
         if inspect.isclass(thing := getattr(alm_core.reference, name)) and not getattr(thing, "_is_protocol", False)
     }
     assert len(methods) >= 7
+    assert len(fusions) >= 4
     assert len(references) >= 3
     listed = {path for row in rows() for path in row.code}
     for one in methods | fusions | references:

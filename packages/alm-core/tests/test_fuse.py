@@ -4,7 +4,7 @@ import pytest
 import torch
 from alm_core import Counted, Independent, Noise, Prediction, Schedule, Slice, sample
 from alm_core.fuse import fuse
-from alm_core.fusions import Fusion, MultiDiffusion, StochSync, SyncTweedies, VisualAnagrams
+from alm_core.fusions import Fusion, JointStep, MultiDiffusion, StochSync, SyncTweedies, VisualAnagrams
 from alm_core.prior import Prior
 from alm_core.schedule import Level, scaled_linear
 
@@ -27,6 +27,31 @@ def test_batches_of_windows_change_nothing(prior: Prior, schedule: Schedule, fus
     options = {"noise": Noise.batch(0, 2), "fusion": fusion, "conditions": told}
     whole, parts = (fuse(prior, schedule, WINDOWS, (2, 14), together=n, **options) for n in (None, 2))
     torch.testing.assert_close(whole, parts, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("together", "calls"), [(None, 12), (3, 12), (2, 24), (1, 36)])
+def test_a_network_call_has_at_most_as_many_windows_as_asked(
+    prior: Prior, schedule: Schedule, together: int | None, calls: int
+) -> None:
+    counted = Counted(prior)
+    options = {"noise": Noise.batch(0, 2), "fusion": SyncTweedies(), "together": together}
+    fuse(counted, schedule, WINDOWS, (2, 14), **options)
+    assert counted.calls == calls
+
+
+def test_each_step_draws_its_own_noise(prior: Prior, schedule: Schedule) -> None:
+    drawn: list[torch.Tensor] = []
+
+    class Drawing:
+        bootstraps = False
+
+        def join(self, y_t: torch.Tensor, at: JointStep) -> Prediction:
+            drawn.extend(at.noise(k) for k in (0, 1))
+            return Prediction(y_t, y_t)
+
+    fuse(prior, schedule, WINDOWS, (2, 14), noise=Noise.batch(0, 1), fusion=Drawing())
+    assert len({float(z[0, 0, 0]) for z in drawn}) == 2 * schedule.steps
+    assert all(z.shape == (1, 2, 14) for z in drawn)
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -98,7 +123,8 @@ def test_what_is_given_stands_on_the_canvas_at_each_level(prior: Prior, schedule
         torch.testing.assert_close(seen[0, :, :4], level.a * 2.5 + level.s * z)
 
 
-def test_where_no_window_lies_the_given_part_may_and_keeps_what_it_had(prior: Prior, schedule: Schedule) -> None:
+def test_where_no_window_lies_the_given_part_may_and_keeps_what_it_had(prior: Prior) -> None:
+    schedule = Schedule((Level(2.0, 0.3, 0.95), Level(1.0, 0.6, 0.8), Level(0.0, 0.96, 0.28)))
     x_0, mask = torch.full((1, 2, 18), 2.5), torch.ones(1, 1, 18)
     mask[..., 14:] = 0
     noise = Noise.batch(0, 1)

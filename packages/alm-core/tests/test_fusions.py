@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -141,6 +142,19 @@ def test_the_mean_of_visual_anagrams_is_that_of_multidiffusion(schedule: Schedul
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
 
 
+def test_synctweedies_is_multidiffusion_where_windows_take_places_out_of_one_canvas(
+    prior: Prior, schedule: Schedule
+) -> None:
+    windows = [Slice((i,), (6,)) for i in (0, 4, 8)]
+    weights = [torch.tensor([1.0, 1.0, 0.9, 0.6, 0.3, 0.2]), torch.full((6,), 0.7), torch.ones(1, 6)]
+    options = {"noise": Noise.batch(0, 3), "weights": weights, "conditions": [(0.4,), (-0.3,), (0.1,)]}
+    found = [
+        fuse(prior, schedule, windows, (2, 14), fusion=fusion, **options)
+        for fusion in (SyncTweedies(), MultiDiffusion())
+    ]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("fusion", [MultiDiffusion(), SyncTweedies(), VisualAnagrams(), VisualAnagrams(True)])
 def test_one_window_over_all_is_plain_ddim(prior: Prior, schedule: Schedule, fusion: Fusion) -> None:
     noise = Noise.batch(4, 3)
@@ -165,12 +179,20 @@ def test_stochsync_takes_many_steps_to_clean_and_keeps_what_its_set_leaves_out()
     for place in (1, 2):  # the second set in turn is the second window
         between = s.a * tweedie(Y[place], t, 1) + s.s * eps_of(Y[place], t, 1)
         assert float(found.x0[0, place]) == pytest.approx(tweedie(between, s, 1))
+    found = StochSync(inner=3, stop=0.0, joint=0).join(CANVAS, step(0, last=last))
+    for place, y in enumerate(Y[:2]):
+        for t, s in pairwise(LEVELS[:3]):
+            y = s.a * tweedie(y, t, 0) + s.s * eps_of(y, t, 0)
+        assert float(found.x0[0, place]) == pytest.approx(tweedie(y, LEVELS[2], 0))
 
 
 def test_stochsync_first_fills_what_is_bare_and_lets_stand_what_is_made() -> None:
     found = StochSync(inner=1, stop=0.0, joint=0).join(CANVAS, step())
     wanted = [tweedie(Y[0], T, 0), tweedie(Y[1], T, 0), tweedie(Y[2], T, 1)]
     assert found.x0[0].tolist() == pytest.approx(wanted)
+    ring = Overlap.of([Slice((i,), (3,), (True,)) for i in (0, 2, 4)], torch.zeros(1, 6))
+    found = StochSync(inner=1, stop=0.0, joint=0).join(torch.ones(1, 6), step(overlap=ring))
+    assert found.x0[0].tolist() == pytest.approx([tweedie(1.0, T, n) for n in (0, 0, 0, 1, 1, 2)])
 
 
 def test_stochsync_ends_with_all_windows_averaged_and_then_rests() -> None:

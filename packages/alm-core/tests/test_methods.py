@@ -11,10 +11,13 @@ import pytest
 import torch
 from alm_core import (
     ALM,
+    DPS,
+    BlendedLatents,
     Counted,
     FixedNoise,
     FreshNoise,
     Independent,
+    LanPaint,
     Level,
     Method,
     Noise,
@@ -25,12 +28,14 @@ from alm_core import (
     RePaint,
     Replacement,
     Schedule,
+    SMCDiff,
     Step,
     StochasticALM,
     SyncSDE,
     sample,
 )
 from alm_core.analytic import GaussianMixture, rbf
+from alm_core.reference import Recorded
 from alm_core.testing import check_method, check_sampler_limit
 from torch import Tensor
 
@@ -142,7 +147,7 @@ VARIANCES = torch.tensor([2.0, 0.3, 0.02, 1e-4], dtype=torch.float64)
 GAUSSIAN = GaussianMixture(torch.zeros(1, 4), VARIANCES.diag(), torch.ones(1))
 
 
-def spread_after(method: StochasticALM, t: Level, s: Level) -> Floats:
+def spread_after(method: Method, t: Level, s: Level) -> Floats:
     """The variance of y_s over the exact one, for 40,000 samples of the exact marginal at t."""
 
     def noise(k: int) -> Tensor:
@@ -158,7 +163,7 @@ def spread_after(method: StochasticALM, t: Level, s: Level) -> Floats:
         predict=lambda *xs: tuple(GAUSSIAN.predict(x, t) for x in xs),
         predict_guided=lambda x: GAUSSIAN.predict(x, t),
         noise=noise,
-        observed=Observed(torch.ones(4), lambda k: torch.zeros(4)),
+        observed=Observed(torch.ones(4), lambda k: torch.zeros(4), torch.zeros(4)),
     )
     y_s = method.step((t.a**2 * VARIANCES + t.s**2).sqrt() * noise(99), at)
     return [float(v) for v in y_s.var(0) / (s.a**2 * VARIANCES + s.s**2)]
@@ -181,6 +186,107 @@ def test_the_step_loses_less_than_half_of_the_variance_that_ddpm_loses() -> None
     assert 0 < 1 - ours[1] < 0.5 * (1 - ddpm[1])
     assert 0 < 1 - ours[2] < 0.5 * (1 - ddpm[2])
     assert (ours[3], ddpm[3]) == pytest.approx((1, 1), abs=0.02)
+
+
+HOLE = torch.tensor([0.0, 0, 1, 1, 1, 0])
+
+
+def test_blended_latents_is_replacement_but_for_its_first_and_last_step(prior: Prior, schedule: Schedule) -> None:
+    """Replacement's first step sees X_t already: where both start from it holes are equal. The last lands on X_0."""
+    noise, x_0 = Noise.batch(0, 2), Noise.batch(50, 1).draw((2, 6)) * (1 - HOLE)
+    clean = Schedule((*schedule.levels[:-1], Level(0.0, 1.0, 0.0)))
+
+    def both(z: Tensor) -> list[Tensor]:
+        reference = Recorded(tuple(level.a * x_0 + level.s * z for level in clean.levels))
+        options = {"noise": noise, "x_0": x_0, "mask": HOLE, "reference": reference}
+        return [sample(prior, clean, method=method, **options) for method in (BlendedLatents(), Replacement())]  # type: ignore[arg-type]
+
+    top = clean.levels[0]
+    blended, replaced = both((noise.draw((2, 6), 0) - top.a * x_0) / top.s)  # X_T is Y_T
+    torch.testing.assert_close(blended * HOLE, replaced * HOLE, rtol=0, atol=1e-5)
+    torch.testing.assert_close(blended * (1 - HOLE), x_0.expand(2, 2, 6), rtol=0, atol=1e-5)
+    assert float((replaced * (1 - HOLE) - x_0).abs().max()) > 1e-2
+    blended, replaced = both(Noise.batch(9, 2).draw((2, 6)))
+    assert float(((blended - replaced) * HOLE).abs().max()) > 1e-3
+
+
+def test_dps_with_all_to_generate_is_ddpm(prior: Prior, schedule: Schedule) -> None:
+    """Its error is 0 then, and the quotient of gradient and norm none."""
+    options = {"noise": Noise.batch(0, 2), "x_0": torch.zeros(1, 2, 6), "mask": torch.ones(2, 6)}
+    guided, plain = (sample(prior, schedule, method=method, **options) for method in (DPS(), RePaint(1)))  # type: ignore[arg-type]
+    torch.testing.assert_close(guided, plain)
+
+
+def test_lanpaint_without_moves_is_replacement(prior: Prior, schedule: Schedule) -> None:
+    torch.testing.assert_close(complete(LanPaint(inner=0), prior, schedule), complete(Replacement(), prior, schedule))
+
+
+def moved(method: LanPaint, x_0: Sequence[float], mask: Sequence[float], of_y: float, t: Level = T) -> Floats:
+    """E after the moves from Y, for a network whose x̂_0 is `of_y` y: the step that follows gives E back."""
+    at = Step(
+        t=t,
+        s=t,
+        index=0,
+        count=1,
+        time=1.0,
+        flow=False,
+        predict=lambda *xs: (),
+        predict_guided=lambda y: Prediction.from_x0(y, t, of_y * y),
+        noise=lambda k: row(z(k)),
+        observed=Observed(row(mask), lambda k: row(x_t(k)), row(x_0)),
+    )
+    return [float(v) for v in method.step(row(Y), at)[0]]
+
+
+def test_lanpaint_with_much_friction_is_overdamped_langevin() -> None:
+    """Solved exactly for a held x̂_0, η in units of s_t²; the given part's η is β η, its target (1 + λ) X_0 − λ x̂_0."""
+    x_0, mask = [0.4, -0.7, 0.2], [1.0, 0.0, 1.0]
+    e = [X[i] * (1 - mask[i]) + Y[i] * mask[i] for i in range(3)]
+    by_hand = []
+    for i in range(3):
+        kept = math.exp(-0.35 if mask[i] else -0.35 * 0.8)
+        target = T.a * (0.3 * e[i] if mask[i] else 2.5 * x_0[i] - 1.5 * 0.3 * e[i])
+        by_hand.append(target + kept * (e[i] - target) + T.s * math.sqrt(1 - kept**2) * z(2)[i])
+    method = LanPaint(inner=1, lam=1.5, step_size=0.35, friction=1e5, beta=0.8)
+    assert moved(method, x_0, mask, 0.3) == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_lanpaint_holds_the_given_part_up_to_a_step_that_lam_sets() -> None:
+    """Where the network takes all for data, x̂_0 = y/a: β η below ln((λ + 1)/(λ − 1)), which is .405 for λ = 5."""
+    for eta, beta, holds in ((0.39, 1.0, True), (0.45, 1.0, False), (0.45, 0.8, True)):
+        method = LanPaint(inner=400, step_size=eta, beta=beta)
+        e = moved(method, [0.4, -0.7, 0.2], [0.0, 0.0, 0.0], 1 / T.a)
+        assert (max(abs(v) for v in e) < 20) == holds
+
+
+@pytest.mark.parametrize("friction", [15.0, 1.5])
+def test_lanpaint_keeps_the_variance_of_a_gaussian_as_its_step_shrinks(friction: float) -> None:
+    """What is lost, by holding x̂_0 through a move, halves with the step; where noise is all, nothing is."""
+    t = Level(1.0, 0.9, math.sqrt(1 - 0.9**2))
+    lost = []
+    for inner, eta in ((10, 0.4), (20, 0.2)):
+        method = LanPaint(inner=inner, step_size=eta, friction=friction)
+        kept = spread_after(method, t, Level(1.0, 0.9 + 1e-9, t.s))
+        assert kept[3] == pytest.approx(1, abs=0.03)
+        lost.append(1 - kept[1])
+    assert lost[0] > 0.05
+    assert lost[1] / lost[0] == pytest.approx(0.5, abs=0.15)
+
+
+def test_lanpaint_leaves_a_fraction_of_the_gap_of_replacement() -> None:
+    """On an exact prior, in nats to the posterior's own samples."""
+    prior, noise = (
+        GaussianMixture(torch.zeros(1, 2, 6), rbf((2, 6), length_scale=0.5, jitter=0.01), torch.ones(1)),
+        Noise.batch(3, 300),
+    )
+    truth, levels = prior.sample(noise.child(11)), Schedule.rectified_flow(20)
+    exact = prior.log_prob(prior.posterior(truth, HOLE).sample(noise.child(12))).mean()
+
+    def gap(method: Method) -> float:
+        y = sample(prior, levels, noise=noise, x_0=truth, mask=HOLE, method=method, reference=FreshNoise())
+        return float(exact - prior.log_prob(torch.where(HOLE > 0, y.double(), truth)).mean())
+
+    assert abs(gap(LanPaint())) < 0.2 * gap(Replacement())
 
 
 def test_syncsde_pulls_all_the_way_from_the_pure_noise_of_a_flow() -> None:
@@ -207,6 +313,9 @@ LONG = Schedule(
         (Replacement(), 20, 40),
         (SyncSDE(), 20, 40),
         (ReconstructionGuidance(), 20, 40),
+        (BlendedLatents(), 20, 40),
+        (DPS(), 20, 40),
+        (LanPaint(), 120, 240),
         (RePaint(4), 80, 160),
         (ALM(), 40, 80),
         (ALM(iterations=3), 80, 160),
@@ -214,6 +323,7 @@ LONG = Schedule(
         (ALM(off_last=0.2), 36, 72),
         (ALM(w1=0, w2=0), 20, 40),
         (StochasticALM(), 56, 76),
+        (SMCDiff(), 20, 20 * 64 * 2),
         (StochasticALM(early=0, late=3, last=0.5), 50, 70),
     ],
 )
@@ -259,7 +369,13 @@ METHODS = [
     (RePaint(3), 3),
     (RePaint(3, eta=0.0), 3),
     (ReconstructionGuidance(), 1),
+    (BlendedLatents(), 1),
+    (DPS(), 1),
+    (LanPaint(), 6),
+    (LanPaint(inner=2, lam=0.0, friction=0.5), 3),
     (StochasticALM(), 3),
+    (SMCDiff(1), 1),
+    (SMCDiff(5), 1),
     (Independent(), 1),
 ]
 
@@ -270,7 +386,17 @@ def test_every_method_obeys_the_laws(method: Method, calls: int, flow: bool, sch
     check_method(method, EXACT, Schedule.rectified_flow(12) if flow else schedule, (2, 6), calls=calls)
 
 
-@pytest.mark.parametrize("method", [ALM(), ALM(iterations=3), SyncSDE(), Replacement(), ReconstructionGuidance()])
+DETERMINISTIC = [
+    ALM(),
+    ALM(iterations=3),
+    SyncSDE(),
+    Replacement(),
+    BlendedLatents(),
+    ReconstructionGuidance(),
+]
+
+
+@pytest.mark.parametrize("method", DETERMINISTIC)
 def test_a_deterministic_method_with_nothing_given_is_plain_ddim(
     method: Method, prior: Prior, schedule: Schedule
 ) -> None:
@@ -317,8 +443,15 @@ def complete(method: Method, prior: Prior, levels: Schedule) -> Tensor:
         (ALM, {"conditional": -1}),
         (SyncSDE, {"strength": -1}),
         (RePaint, {"resamplings": 0}),
+        (SMCDiff, {"particles": 0}),
         (RePaint, {"eta": 2}),
         (ReconstructionGuidance, {"weight": -1}),
+        (DPS, {"zeta": -1}),
+        (LanPaint, {"inner": -1}),
+        (LanPaint, {"lam": -1}),
+        (LanPaint, {"step_size": 0}),
+        (LanPaint, {"friction": 0}),
+        (LanPaint, {"beta": -1}),
         (StochasticALM, {"early": -1}),
         (StochasticALM, {"move": 2}),
         (StochasticALM, {"inertia": 1}),
@@ -331,7 +464,7 @@ def test_options_out_of_range_are_refused(method: type[Method], options: dict[st
         method(**options)
 
 
-def test_imputation_and_reconstruction_guidance_say_that_they_need_the_clean_part() -> None:
-    for method in (ReconstructionGuidance(), ALM(imputation=True)):
+def test_methods_that_need_the_clean_part_say_so() -> None:
+    for method in (ReconstructionGuidance(), ALM(imputation=True), BlendedLatents(), DPS(), LanPaint(), SMCDiff(1)):
         with pytest.raises(ValueError, match="lockstep=False"):
             run(method)

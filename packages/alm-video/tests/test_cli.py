@@ -102,6 +102,32 @@ def test_freenoise_takes_the_windows_that_are_asked_for(tmp_path: Path, capsys: 
     assert json.loads(capsys.readouterr().out)["method"] == "FreeNoise(window=6, stride=2)"
 
 
+def test_joint_methods_are_named_but_for_that_of_views(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = (
+        "--model",
+        tiny_video.folder("lavie"),
+        "--window",
+        "6",
+        "--stride",
+        "3",
+        "--steps",
+        "2",
+        "--height",
+        "16",
+    )
+    for name in ("multidiffusion", "synctweedies", "stochsync"):
+        out = tmp_path / f"{name}.mp4"
+        assert run("extend", film, "--frames", "5", "-o", out, "--method", name, *network, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["method"].lower().startswith(name)
+        assert read_film(out).count == 17
+    with pytest.raises(SystemExit) as stopped:
+        run("extend", film, "--frames", "5", "-o", tmp_path / "none.mp4", "--method", "visual-anagrams")
+    assert stopped.value.code == 2
+
+
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "--json") == 0
     assert {"shipped", "families"} == set(json.loads(capsys.readouterr().out))

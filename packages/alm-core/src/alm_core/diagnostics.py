@@ -60,7 +60,7 @@ def mask_deviation(
         found.append(float((_norm(of_other.eps - of_e.eps) / _norm(of_e.eps)).mean()))
         return inner.step(y_t, at)
 
-    stepped = _Watched(step)
+    stepped = _Watched(step, inner.particles)
     sample(prior, schedule, noise=noise, x_0=x_0, mask=mask, method=stepped, reference=reference, conditions=conditions)
     return found
 
@@ -128,6 +128,7 @@ class _Watched(Method):
     """A step as a method, for this module alone: it watches a run from inside and changes nothing."""
 
     watched: Callable[[Tensor, Step], Tensor]
+    particles: int = 1
 
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """As watched."""

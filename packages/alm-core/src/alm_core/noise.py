@@ -43,9 +43,9 @@ class Noise:
     def draw(self, shape: Sequence[int], *key: int) -> Tensor:
         """One draw z ~ N(0, I) for each sample: float32 of shape (samples, *shape)."""
         z = torch.empty((len(self.seeds), *shape), device=self.device)
+        generator = torch.Generator(self.device)
         for row, seed in zip(z, self.seeds, strict=True):
-            generator = torch.Generator(self.device).manual_seed(_mix(seed, key))
-            row.normal_(generator=generator)
+            row.normal_(generator=generator.manual_seed(_mix(seed, key)))
         return z
 
 

@@ -17,6 +17,8 @@ __all__ = ["NotFiniteError", "Progress", "sample", "suited_reference"]
 
 INITIAL, REFERENCE, METHOD = 0, 1, 2
 """Keys of the independent sources of noise of one sample."""
+PARTICLE = 4
+"""The key of the particles' own sources, and of the choice of one of them; 3 is the windows'."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -28,7 +30,8 @@ class Progress:
     """What a callback is told after each step: `index` of `count` are done.
 
     `y()` is the state there and `x0()` the x̂_0 that the step went by, put together when asked for. `pieces` are the
-    states of the windows that took the step, each as its method left it: y itself where there are none.
+    states of the windows that took the step, each as its method left it: y itself where there are none. Of a method's
+    particles they show the first.
     """
 
     index: int
@@ -57,7 +60,8 @@ def sample(
     the hole is not read, a soft mask is taken whole); without them `shape` is
     that of one sample and the method runs unconditionally. The result is not blended: the observed part is as the
     method left it. `method` defaults to `ALM()`, `reference` to fixed noise, fresh for stochastic methods.
-    `conditions` is one for all rows or one a row.
+    `conditions` is one for all rows or one a row. A method of K particles has K rows a sample in each network call; one
+    of them, at random, is the result.
 
     Raises ValueError when x_0, mask and shape do not fit, `NotFiniteError` with the step's number when the state
     becomes NaN or infinite.
@@ -71,18 +75,27 @@ def sample(
     assert shape is not None
     method = method or ALM()
     reference = reference or suited_reference(method, FixedNoise())
-    run = Run(prior, schedule, method, rows_of(conditions, rows), noise, shape)
+    conditions = rows_of(conditions, rows)
+    count = method.particles if x_0 is not None else 1
+    particles = noise
+    if count > 1 and x_0 is not None and mask is not None:
+        particles = Noise.join([noise.child(PARTICLE, k) for k in range(count)])
+        conditions = conditions and conditions * count
+        if len(x_0) > 1:
+            x_0, mask = stack(*[x_0] * count), stack(*[mask] * count)
+    run = Run(prior, schedule, method, conditions, particles, shape)
     with torch.no_grad():
         trajectory = None
         if x_0 is not None and mask is not None:
             trajectory = run.trajectory(x_0, mask, reference)
-        y = noise.draw(shape, INITIAL)
+        y = particles.draw(shape, INITIAL)
         for index in range(schedule.steps):
             observed = Observed(mask, partial(trajectory, index), x_0) if trajectory and mask is not None else None
             y, x0 = run.step(y, index, observed)
             if on_step:
-                on_step(Progress(index + 1, schedule.steps, partial(_same, y), partial(_same, x0), (y,)))
-    return y
+                first, expected = y[:rows], x0[:rows]
+                on_step(Progress(index + 1, schedule.steps, partial(_same, first), partial(_same, expected), (first,)))
+        return y if count == 1 else _one_of(y, count, noise)
 
 
 @dataclass(frozen=True)
@@ -167,6 +180,13 @@ def given_part(x_0: Tensor, mask: Tensor, rows: int) -> tuple[Tensor, Tensor]:
 def suited_reference(method: Method, otherwise: Reference) -> Reference:
     """The reference for a method where the caller names none: fresh noise where its theory draws X_t anew."""
     return FreshNoise() if method.fresh_noise else otherwise
+
+
+def _one_of(y: Tensor, count: int, noise: Noise) -> Tensor:
+    """One particle of each sample, each of `count` as likely."""
+    u = torch.special.ndtr(noise.draw((1,), PARTICLE).double()).flatten()
+    chosen = (u * count).long().clamp(max=count - 1)
+    return y[chosen * len(u) + torch.arange(len(u), device=u.device)]
 
 
 def _same(y: Tensor) -> Tensor:

@@ -80,16 +80,25 @@ class Work:
     together: int
     on_step: Callable[[Progress], None] | None
 
+    def __post_init__(self) -> None:
+        """Refuses particles: windows in order would each need all those of the others."""
+        if self.method.particles > 1:
+            raise ValueError(
+                f"{type(self.method).__name__} has {self.method.particles} particles a sample and wants one window, "
+                "and here are windows in order: use one window, or another method"
+            )
+
     def view(
         self, window: Window, x_0: Tensor, mask: Tensor, covered: Tensor, noise: Noise, conditions: Conditions
     ) -> View:
         """The next window, where `covered` is what the earlier ones cover of the canvas."""
-        hole, given = window.read(mask), window.read(x_0)
+        # A window that turns the sign of what it shows counts as any other.
+        hole, given = window.read(mask).abs(), window.read(x_0)
         trajectory = None
         if bool((hole < 1).any()):
             run = Run(self.prior, self.schedule, self.method, conditions, noise, tuple(given.shape[1:]))
             trajectory = run.trajectory(given, hole, self.reference)
-        above = window.read(covered)
+        above = window.read(covered).abs()
         unseen = (hole * (1 - above)).expand(len(noise.seeds), *hole.shape[1:])
         observes = bool((unseen < 1).any())
         return View(window, above, hole, unseen, given, trajectory, noise, conditions, observes)

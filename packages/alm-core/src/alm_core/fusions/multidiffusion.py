@@ -24,7 +24,8 @@ class MultiDiffusion(Fusion):
     """The mean of the windows' steps, one call a window and step.
 
     `bootstrap` is how many first steps show the backgrounds given to `fuse`, 20 of 50 in the public code; without
-    backgrounds it changes nothing. Prefer `extend` for windows in a row: means of steps blur, and lose variance.
+    backgrounds it changes nothing. There a background is drawn for each step, here its choices come in turn. Take it
+    for regions; prefer `extend` for windows in a row: means of steps blur, and lose variance.
     """
 
     bootstraps: ClassVar[bool] = True

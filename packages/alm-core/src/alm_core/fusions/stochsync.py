@@ -53,7 +53,7 @@ class StochSync(Fusion):
             raise ValueError(f"stop must lie in [0, 1], got {self.stop}")
 
     def join(self, y_t: Tensor, at: JointStep) -> Prediction:
-        """See `Fusion`: ε̂ is the new noise, none in the last step, so that the result is x̂_0."""
+        """See `Fusion`: ε̂ is the new noise, none in the last step: the result is a_s x̂_0, with a_s = 1 or nearly."""
         z = at.noise(0) if at.index < at.count - 1 else torch.zeros_like(y_t)
         visited = min(int(at.count * (1 - self.stop)) + 1, at.count)
         if at.last is None:

@@ -1,7 +1,8 @@
 """SyncTweedies: x̂_0 = Σ_i W_i ⊙ F_i⁻¹(x̂_0(F_i(y_t))) / Σ_i W_i, ε̂ = (y_t − a_t x̂_0)/s_t, then y_s = a_s x̂_0 + s_s ε̂.
 
 Kim et al., NeurIPS 2024, their case 2: Tweedie's formula in the windows, its means on the canvas. There each window
-keeps a state of its own, which the mean overwrites; with windows that are lenses the canvas is that state.
+keeps a state of its own. Here the canvas is that state, and where windows take places out of it, which change no value,
+this is `MultiDiffusion` without backgrounds, by linearity: it differs where a window mixes places, as views of a mesh.
 """
 
 from dataclasses import dataclass

@@ -23,7 +23,8 @@ class Observed:
 
     `mask` is M, 0 or 1, broadcastable to y_t: 1 = unobserved, to be generated; 0 = given. `x_t(k)` is X_t, the given
     part at this level, with anything finite where M = 1; a fresh-noise reference draws anew for each k.
-    `x_0` is the clean given part, or None while it is still being made (windows in lockstep).
+    `x_0` is the clean given part, or None while it is still being made (windows or
+    trajectories in lockstep).
     """
 
     mask: Tensor
@@ -58,6 +59,12 @@ class Method(ABC):
     fresh_noise: ClassVar[bool] = False
     """Whether the theory draws X_t anew at each use, so that `FreshNoise` is the reference that suits it."""
 
+    particles: int = 1
+    """How many rows of one sample the step sees beside one another when something is given.
+
+    Row r is particle r // n of sample r mod n, of n samples. Each step leaves them equally weighted.
+    """
+
     @abstractmethod
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s, of the shape of y_t: (rows, …) float32 or wider."""
@@ -72,8 +79,8 @@ def clean(observed: Observed) -> Tensor:
     """X_0. Raises ValueError where it is not known yet."""
     if observed.x_0 is None:
         raise ValueError(
-            "this method needs the clean observed part, which windows in lockstep do not have yet: make them one after "
-            "another (together=1; of extend lockstep=False), or use another method"
+            "this method needs the clean observed part, which in lockstep is still being made: make windows one after "
+            "another (together=1; of extend lockstep=False); for trajectories that are coupled use another method"
         )
     return observed.x_0
 

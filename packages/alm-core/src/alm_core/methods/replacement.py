@@ -1,4 +1,4 @@
-"""Replacement (Song et al. 2021; blended latents): puts X_t in the place of the observed part before each step.
+"""Replacement (Song et al., ICLR 2021): puts X_t in the place of the observed part before each step.
 
 Y_s = DDIM( X_t (1 − M) + Y_t M )
 """
@@ -16,7 +16,10 @@ __all__ = ["Replacement"]
 
 @dataclass(frozen=True)
 class Replacement(Method):
-    """The cheapest completion, one call a step; the hole does not know that it must meet its border."""
+    """The cheapest completion, one call a step; the hole does not know that it must meet its border.
+
+    `BlendedLatents` blends after the step instead.
+    """
 
     fresh_noise: ClassVar[bool] = True
 

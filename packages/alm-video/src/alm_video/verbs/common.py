@@ -25,7 +25,7 @@ JOINT: dict[str, type[Fusion] | type[FreeNoise]] = {
     **{name: fusion for name, fusion in FUSIONS.items() if name != "visual-anagrams"},
     "freenoise": FreeNoise,
 }
-"""Ways that make all windows at once. Visual anagrams are left out: their views show one picture each, not a stretch."""
+"""Ways that make all windows at once. Visual anagrams are for views of one picture, not for stretches of a film."""
 WEIGHTS = ("w1", "w2", "strength", "eta")
 """Options of methods that have flags."""
 
