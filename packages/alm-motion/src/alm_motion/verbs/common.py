@@ -34,7 +34,7 @@ __all__ = [
     "work",
 ]
 
-WEIGHTS = ("w1", "w2", "imputation", "eta", "strength")
+WEIGHTS = ("w1", "w2", "imputation", "eta", "strength", "particles")
 """Options of methods that have flags."""
 USUAL = {"syncsde": {"strength": 3.0}}
 """What methods have for motion where nothing else is said (SyncSDE 4.2.6)."""
@@ -103,6 +103,7 @@ def add_solver(parser: argparse.ArgumentParser) -> None:
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (3)")
     solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling, for hundreds of steps (0)")
+    solver.add_argument("--particles", type=int, help="how many smcdiff has a sample (64)")
     solver.add_argument(
         "--imputation",
         action=argparse.BooleanOptionalAction,

@@ -26,7 +26,7 @@ __all__ = ["add", "run"]
 
 JOINT = tuple(name for name in FUSIONS if name != "visual-anagrams")
 """Methods that have all views at once; those of ambiguous pictures show the same everywhere, and are left out."""
-WEIGHTS = ("w1", "w2", "strength", "eta")
+WEIGHTS = ("w1", "w2", "strength", "eta", "particles")
 """Options of methods that have flags."""
 SHARE = 0.75
 """How wide an example is by default, as a share of a view: a mesh fills about half of one."""
@@ -79,6 +79,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (5)")
     solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling (what suits the method)")
+    solver.add_argument("--particles", type=int, help="how many smcdiff has a sample (64)")
     solver.add_argument("--seed", type=int, default=0, help="another seed, another texture (0)")
     solver.add_argument("--together", type=int, help="views a network call (all)")
     common.add_report(parser)

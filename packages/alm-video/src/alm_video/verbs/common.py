@@ -26,7 +26,7 @@ JOINT: dict[str, type[Fusion] | type[FreeNoise]] = {
     "freenoise": FreeNoise,
 }
 """Ways that make all windows at once. Visual anagrams are for views of one picture, not for stretches of a film."""
-WEIGHTS = ("w1", "w2", "strength", "eta")
+WEIGHTS = ("w1", "w2", "strength", "eta", "particles")
 """Options of methods that have flags."""
 
 
@@ -98,6 +98,7 @@ def add_solver(parser: argparse.ArgumentParser) -> None:
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (5)")
     solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling (what suits the method)")
+    solver.add_argument("--particles", type=int, help="how many smcdiff has a sample (64)")
     solver.add_argument("--seed", type=int, default=0, help="variant n is what seed + n alone gives (0)")
 
 
