@@ -5,6 +5,7 @@ Refresh the list with `./run python tests/test_surface.py`.
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests" / "surface.txt"
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Every module of every package, by dotted name, parsed: nothing needs to be importable."""
     found = {}

@@ -1,4 +1,4 @@
-"""What can be said of a completed picture without a network."""
+"""What can be said of a completed picture by what it was to keep."""
 
 from pathlib import Path
 

@@ -1,0 +1,150 @@
+"""`alm-image evaluate`, on pictures and networks that are made here."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from alm_image.evaluation import evaluate_pairs, features_of, pictures_of
+from alm_image.metrics import LPIPS, Inception
+from alm_image.metrics.lpips import NETS, _shapes
+from alm_image.statistics import frechet_of_features
+from alm_image.verbs import evaluate as verb
+from metric_pictures import colours, save_clip, save_pairs, save_set, seeded
+from torch import Tensor
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
+    return save_pairs(tmp_path)
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> tuple[Path, Path]:
+    return save_set(tmp_path)
+
+
+def run(*arguments: object) -> None:
+    parser = argparse.ArgumentParser()
+    verb.add(parser)
+    verb.run(parser.parse_args([str(each) for each in arguments]))
+
+
+@pytest.fixture
+def lpips_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """LPIPS's files, and nothing in torch's cache."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("alm_image.metrics.lpips.package_folder", lambda package, under: None)
+    weights = seeded(_shapes(NETS["alex"]), 3)
+    folder = tmp_path / "lpips"
+    folder.mkdir()
+    for file, first in ((NETS["alex"].file, "f"), (NETS["alex"].heads, "l")):
+        torch.save({name: value for name, value in weights.items() if name[0] == first}, folder / file)
+    return folder
+
+
+def test_the_verb_measures_pairs(
+    folders: tuple[Path, ...], lpips_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, truth, masks = folders
+    run(made, "--truth", truth, "--mask", masks, "--lpips-weights", lpips_folder, "--json", "--seed", 3)
+    found = json.loads(capsys.readouterr().out)
+    expected = evaluate_pairs(
+        *(pictures_of(each) for each in (made, truth)),
+        masks=pictures_of(masks),
+        lpips=LPIPS.load(folder=lpips_folder),
+        seed=3,
+    )
+    assert found["protocol"] == expected["protocol"]
+    assert found["protocol"]["lpips_net"] == "alex"
+    assert list(found["left_out"]) == ["ms_ssim"]
+    for name in ("lpips", "bg_lpips", "mse", "masked_ssim", "fsim"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5)
+
+
+def test_networks_are_left_out_only_where_they_are_not_asked_for(
+    folders: tuple[Path, ...], lpips_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, truth, _ = folders
+    run(made, "--truth", truth)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("mse          0.")
+    assert [line.split()[0] for line in lines[:4]] == ["mse", "ssim", "fsim", "fsimc"]
+    assert any(line.startswith("left out: lpips: LPIPS (alex) wants the file alexnet-owt") for line in lines)
+    for flags in (["--metric", "lpips"], ["--lpips-weights", made]):
+        with pytest.raises(FileNotFoundError, match="wants the file alexnet-owt-7be5be79"):
+            run(made, "--truth", truth, *flags)
+    run(made, "--truth", truth, "--metric", "mse", "--json")
+    assert list(json.loads(capsys.readouterr().out)) == ["mse", "protocol"]
+
+
+def fake_inception(path: object = None, *, device: str = "cpu") -> Callable[[Tensor], Tensor]:
+    """2048 features, of which all but six are 0."""
+    return lambda pixels: torch.nn.functional.pad(colours(pixels), (0, 2042))
+
+
+def test_the_verb_measures_sets(
+    wide: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Inception, "load", fake_inception)
+    made, references = wide
+    save_clip(tmp_path / "clip")
+    widths = (24, 1024, 128, 64, 16, 1)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, before, after in zip((0, 2, 4, 6, 7), widths, widths[1:], strict=False):
+        shapes |= {f"layers.{number}.weight": (after, before), f"layers.{number}.bias": (after,)}
+    torch.save(seeded(shapes, 1), tmp_path / "head.pth")
+    (tmp_path / "prompts.txt").write_text("a red door")
+    common = [made, "--crop", 12, "--seed", 2, "--resamplings", 5, "--json"]
+    marks = ["--prompts", tmp_path / "prompts.txt", "--clip", tmp_path / "clip", "--aesthetic", tmp_path / "head.pth"]
+    keep = tmp_path / "references.npy"
+    run(*common, "--reference", references, "--keep", keep, *marks)
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["fid", "kid", "notes", "clip_score", "aesthetic", "protocol"]
+    x = features_of(pictures_of(made), colours, crop=12, seed=2)
+    y = features_of(pictures_of(references), colours)
+    assert np.load(keep)[:, :6] == pytest.approx(y)
+    assert found["fid"]["value"] == pytest.approx(frechet_of_features(x, y), rel=1e-4)
+    assert -1 <= found["clip_score"]["low"] <= found["clip_score"]["value"] <= 1
+    run(*common, "--reference", keep, "--metric", "kid")
+    again = json.loads(capsys.readouterr().out)
+    assert list(again) == ["kid", "notes", "protocol"]
+    assert again["kid"] == found["kid"]
+
+
+def test_flags_that_do_not_go_together_are_refused(wide: tuple[Path, Path], tmp_path: Path) -> None:
+    made, references = wide
+    for match, flags in (
+        ("there is nothing to compare with", []),
+        ("fid wants --reference", ["--metric", "fid"]),
+        ("mse wants --truth", ["--metric", "mse", "--reference", references]),
+        ("--prompts wants --clip", ["--prompts", made]),
+        ("--mask wants --truth", ["--mask", made, "--reference", references]),
+        ("--aesthetic wants CLIP ViT-L/14", ["--aesthetic", made]),
+        ("--resamplings is 2 or more", ["--reference", references, "--resamplings", 1]),
+        ("--keep writes a .npy file", ["--reference", references, "--keep", tmp_path / "f.txt"]),
+        ("there is no device 'gpu' here", ["--reference", references, "--device", "gpu"]),
+        ("a square of 30 is to be cut out", ["--reference", references, "--crop", 30]),
+    ):
+        with pytest.raises(ValueError, match=match):
+            run(made, *flags)
+
+
+def test_one_picture_is_measured_beside_another_whatever_they_are_called(
+    folders: tuple[Path, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, truth, masks = folders
+    run(made / "3.png", "--truth", truth / "2.webp", "--mask", masks / "1.png", "--metric", "masked_mse", "--json")
+    found = json.loads(capsys.readouterr().out)
+    pictures = ({"p": made / "3.png"}, {"p": truth / "2.webp"})
+    expected = evaluate_pairs(*pictures, masks={"p": masks / "1.png"}, metrics=["masked_mse"])
+    assert found["masked_mse"] == {
+        "value": pytest.approx(expected["masked_mse"]["value"], rel=1e-6),
+        "low": None,
+        "high": None,
+    }
+    run(made / "3.png", "--truth", truth / "2.webp", "--metric", "mse")
+    assert len(capsys.readouterr().out.split()) == 2  # no interval of one
