@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from alm_core import ALM, Counted, Inversion, Noise, ReconstructionGuidance, Schedule, SyncSDE, sample
+from alm_core import ALM, Counted, Inversion, Method, Noise, Schedule, SyncSDE, sample
 from alm_core.analytic import GaussianMixture, rbf
+from alm_core.choices import METHODS
 from alm_core.couple import STRAND, Strand, couple
 from alm_core.reference import FixedNoise, Recorded
 from alm_core.sample import INITIAL
@@ -127,7 +128,13 @@ def test_what_cannot_be_is_refused(
         couple(prior, schedule, strands, SHAPE, noise=Noise.batch(0, 1))
 
 
-def test_methods_that_need_the_clean_given_part_say_so(prior: GaussianMixture, schedule: Schedule) -> None:
-    strands = [Strand(), Strand(follows={0: LEFT})]
-    with pytest.raises(ValueError, match="needs the clean observed part"):
-        couple(prior, schedule, strands, SHAPE, noise=Noise.batch(0, 1), method=ReconstructionGuidance())
+@pytest.mark.parametrize("method", [*(cls() for cls in METHODS.values()), ALM(imputation=True)], ids=repr)
+def test_methods_that_need_the_clean_given_part_say_so(
+    prior: GaussianMixture, schedule: Schedule, method: Method
+) -> None:
+    strands, noise = [Strand(), Strand(follows={0: LEFT})], Noise.batch(0, 1)
+    if method.needs_clean:
+        with pytest.raises(ValueError, match="needs the clean observed part"):
+            couple(prior, schedule, strands, SHAPE, noise=noise, method=method)
+    else:
+        assert bool(couple(prior, schedule, strands, SHAPE, noise=noise, method=method)[-1].isfinite().all())

@@ -217,6 +217,7 @@ def _sampled(
         reference=reference,
         conditions=told,
         later_on_top=later_on_top,
+        lockstep=not way.needs_clean,
         together=options.together,
         on_step=on_step,
     )

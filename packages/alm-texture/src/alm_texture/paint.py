@@ -121,6 +121,11 @@ def paint(
         reference = None
     else:
         reference = reference or suited_reference(method, prior.defaults.reference)
+        if lockstep and method.needs_clean:
+            raise ValueError(
+                f"{type(method).__name__} needs what earlier views have finished, and here all advance together: use "
+                "another method, or let views not read each other (--no-cross-view, in Python lockstep=False)"
+            )
     scene = Scene(mesh, rasterizer)
     canvas = canvas_of(scene, prior, cameras, size, seed, keep, texture_size)
     if not bool(canvas.mask.any()):

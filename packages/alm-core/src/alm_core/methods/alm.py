@@ -63,6 +63,11 @@ class ALM(Method):
         if not (0 <= self.off_last <= 1 and 0 <= self.eta <= 1):
             raise ValueError(f"off_last and eta must lie in [0, 1], got {self.off_last} and {self.eta}")
 
+    @property
+    def needs_clean(self) -> bool:  # type: ignore[override]
+        """See `Method`: imputation does."""
+        return self.imputation
+
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s by Eq. 1 and 2, or by Eq. 28 when eta > 0."""
         if at.observed is None:

@@ -59,6 +59,9 @@ class Method(ABC):
     fresh_noise: ClassVar[bool] = False
     """Whether the theory draws X_t anew at each use, so that `FreshNoise` is the reference that suits it."""
 
+    needs_clean: ClassVar[bool] = False
+    """Whether the step reads the clean observed part, which windows and trajectories in lockstep do not have yet."""
+
     particles: int = 1
     """How many rows of one sample the step sees beside one another when something is given.
 

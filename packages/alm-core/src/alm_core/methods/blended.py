@@ -4,6 +4,7 @@ Y_s = DDIM(Y_t) M + X_s (1 − M);   X_s = a_s X_0 + s_s ε,   ε = (X_t − a_t
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,6 +23,8 @@ class BlendedLatents(Method):
     paper's algorithm without its fitting of the decoder. One call a step. Needs the clean X_0, so it cannot run where
     that is still being made. Prefer it never by default: it is here to compare with what is in use.
     """
+
+    needs_clean: ClassVar[bool] = True
 
     def step(self, y_t: Tensor, at: Step) -> Tensor:
         """Returns y_s, guided, with X_s in the observed part."""

@@ -4,6 +4,7 @@ Y_s = ancestral(Y_t) − ζ_t ∇_{Y_t} ‖ (1 − M) ⊙ (X_0 − x̂_0(Y_t)) �
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class DPS(Method):
     Nothing puts the given part back: it ends near X_0, not on it. Needs the clean X_0, so it cannot run where that
     is still being made. Prefer it never by default: it is here to compare with.
     """
+
+    needs_clean: ClassVar[bool] = True
 
     zeta: float = 1.0
 

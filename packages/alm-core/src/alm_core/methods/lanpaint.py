@@ -40,6 +40,7 @@ class LanPaint(Method):
     """
 
     fresh_noise: ClassVar[bool] = True
+    needs_clean: ClassVar[bool] = True
 
     inner: int = 5
     lam: float = 5.0

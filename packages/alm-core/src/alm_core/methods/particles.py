@@ -36,6 +36,7 @@ class SMCDiff(Method):
     """
 
     fresh_noise: ClassVar[bool] = True
+    needs_clean: ClassVar[bool] = True
 
     particles: int = 64
 

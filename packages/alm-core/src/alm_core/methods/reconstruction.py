@@ -4,6 +4,7 @@ x̃_0 = x̂_0 − M ⊙ (w_r a_t / 2) ∇_{Y_t} ‖ (1 − M) ⊙ (X_0 − x̂_0
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ class ReconstructionGuidance(Method):
     step, as CondMDI takes it. Needs the clean X_0, so windows in
     lockstep cannot use it. Prefer it never by default: it is here to compare with.
     """
+
+    needs_clean: ClassVar[bool] = True
 
     weight: float = 20.0
     imputation: bool = True

@@ -13,6 +13,7 @@ from alm_core.grid import Grid
 from alm_core.guidance import Condition, Evaluate, known_conditions
 from torch import Tensor
 
+from alm_image.attention import UNetAttention
 from alm_image.priors.base import Defaults
 from alm_image.priors.bound import Bound
 from alm_image.priors.text import NoText, Text
@@ -22,7 +23,10 @@ __all__ = ["NetworkPrior"]
 
 @dataclass(frozen=True)
 class NetworkPrior:
-    """An `ImagePrior` made of parts. `plain` answers `predict`, `guided` answers `predict_guided`."""
+    """An `ImagePrior` made of parts. `plain` answers `predict`, `guided` answers `predict_guided`.
+
+    `attention` reads where words of a prompt lie, as `edit` asks; None where that cannot be read.
+    """
 
     plain: Evaluate
     guided: Evaluate
@@ -37,6 +41,7 @@ class NetworkPrior:
     bound: Bound | None = None
     windowed: bool = True
     defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
+    attention: UNetAttention | None = None
 
     @property
     def guided_rows(self) -> int:

@@ -10,6 +10,7 @@ from alm_core.grid import grid_of
 from alm_core.guidance import Condition
 from alm_core.placement import Options
 
+from alm_image.attention import UNetAttention
 from alm_image.priors.conditional_unet import check_unet, evaluators
 from alm_image.priors.files import component_classes, component_config
 from alm_image.priors.network import NetworkPrior
@@ -64,4 +65,5 @@ def load(folder: Path, options: Options) -> NetworkPrior:
         size=pipe.unet.config.sample_size * codec.factor,
         multiple=codec.factor,
         guidance=scale,
+        attention=UNetAttention(pipe.unet, pipe.tokenizer),
     )

@@ -7,6 +7,7 @@ from alm_core.codec import VaeCodec
 from alm_core.grid import grid_of
 from alm_core.placement import Options
 
+from alm_image.attention import UNetAttention
 from alm_image.priors.conditional_unet import check_unet, evaluators
 from alm_image.priors.files import component_config
 from alm_image.priors.network import NetworkPrior
@@ -39,4 +40,5 @@ def load(folder: Path, options: Options) -> NetworkPrior:
         size=pipe.unet.config.sample_size * codec.factor,
         multiple=codec.factor,
         guidance=scale,
+        attention=UNetAttention(pipe.unet, pipe.tokenizer),
     )
