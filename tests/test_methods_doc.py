@@ -18,7 +18,7 @@ from alm_core import Method
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "methods.md"
 ALM_EQUATIONS = {"1", "2", "9", "11", "12", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31"}
-SYNCSDE_EQUATIONS = {"1", "2", "3", "6", "7", "13", "14", "15"}
+SYNCSDE_EQUATIONS = {str(n) for n in (*range(1, 4), *range(6, 18), 23, 24, 25)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def rows() -> list[Row]:
     found = []
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("| ") and len(cells) == 4 and "`alm_core." in cells[2]:
+        if line.startswith("| ") and len(cells) == 4 and "`alm_" in cells[2]:
             found.append(Row(cells[0], cells[1], quoted(cells[2]), quoted(cells[3])))
     return found
 

@@ -24,7 +24,10 @@ SIZES = ("--left", "--right", "--top", "--bottom", "--width", "--height", "--str
 COMMANDS = {"alm-image": image.main, "alm-motion": motion.main, "alm-texture": texture.main, "alm-video": video.main}
 QUICK = {
     "paint": ["--steps", "3", "--size", "64", "--view-size", "32"],
-    **{verb: ["--steps", "4"] for verb in ("inpaint", "outpaint", "wide", "complete", "inbetween", "extend", "long")},
+    **{
+        verb: ["--steps", "4"]
+        for verb in ("inpaint", "outpaint", "wide", "regions", "complete", "inbetween", "extend", "long")
+    },
 }
 """What a verb is told, too, where its command does not say."""
 
@@ -98,7 +101,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 
 def test_every_page_of_a_verb_has_a_tested_command_and_tested_python() -> None:
-    for verb in ("inpaint", "outpaint", "wide", "texture", "motion", "video"):
+    for verb in ("inpaint", "outpaint", "wide", "regions", "edit", "anagram", "evaluate", "texture", "motion", "video"):
         languages = [language for language, _ in BLOCK.findall((ROOT / "docs" / f"{verb}.md").read_text())]
         assert {"bash", "python"} <= set(languages), verb
 

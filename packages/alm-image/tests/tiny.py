@@ -19,6 +19,7 @@ from diffusers import (
     FluxPipeline,
     FluxTransformer2DModel,
     IFPipeline,
+    IFSuperResolutionPipeline,
     PNDMScheduler,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
@@ -197,34 +198,56 @@ def flux(folder: Path, *, dev: bool, in_channels: int = 64) -> None:
     ).save_pretrained(folder)
 
 
+def floyd_unet(**changes: Any) -> UNet2DConditionModel:
+    settings = {
+        "width": 32,
+        "out_channels": 6,
+        "sample_size": 16,
+        "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+        "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        "encoder_hid_dim": 32,
+        "attention_head_dim": 4,
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 2,
+        "cross_attention_norm": "group_norm",
+        "resnet_time_scale_shift": "scale_shift",
+        "act_fn": "gelu",
+    }
+    return conditional_unet(**{**settings, **changes})
+
+
+def floyd_scheduler() -> DDPMScheduler:
+    return DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        thresholding=True,
+        dynamic_thresholding_ratio=0.95,
+        sample_max_value=1.5,
+        variance_type="learned_range",
+    )
+
+
 def deepfloyd(folder: Path, *, in_channels: int = 3) -> None:
     torch.manual_seed(0)
     IFPipeline(
         text_encoder=t5(),
         tokenizer=t5_tokenizer(folder / "tokenizer"),
-        unet=conditional_unet(
-            width=32,
-            in_channels=in_channels,
-            out_channels=6,
-            sample_size=16,
-            down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
-            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-            up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-            encoder_hid_dim=32,
-            attention_head_dim=4,
-            addition_embed_type="text",
-            addition_embed_type_num_heads=2,
-            cross_attention_norm="group_norm",
-            resnet_time_scale_shift="scale_shift",
-            act_fn="gelu",
-        ),
-        scheduler=DDPMScheduler(
-            beta_schedule="squaredcos_cap_v2",
-            thresholding=True,
-            dynamic_thresholding_ratio=0.95,
-            sample_max_value=1.5,
-            variance_type="learned_range",
-        ),
+        unet=floyd_unet(in_channels=in_channels),
+        scheduler=floyd_scheduler(),
+        watermarker=None,
+        **NO_SAFETY,
+    ).save_pretrained(folder)
+
+
+def deepfloyd_super(folder: Path, *, text: bool = True, **of_unet: Any) -> None:
+    """Stage II, which sees a small picture beside the noisy one, and how noisy the small one is."""
+    torch.manual_seed(0)
+    IFSuperResolutionPipeline(
+        text_encoder=t5() if text else None,
+        tokenizer=t5_tokenizer(folder / "tokenizer"),
+        unet=floyd_unet(**{"in_channels": 6, "sample_size": 32, "class_embed_type": "timestep", **of_unet}),
+        scheduler=floyd_scheduler(),
+        image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
         watermarker=None,
         **NO_SAFETY,
     ).save_pretrained(folder)
@@ -274,6 +297,9 @@ FOLDERS: dict[str, Callable[[Path], None]] = {
     "flux_fill": partial(flux, dev=True, in_channels=384),
     "deepfloyd": deepfloyd,
     "deepfloyd_two": partial(deepfloyd, in_channels=6),
+    "deepfloyd_super": deepfloyd_super,
+    "deepfloyd_super_mute": partial(deepfloyd_super, text=False),
+    "deepfloyd_super_plain": partial(deepfloyd_super, class_embed_type=None),
     "pixel_epsilon": pixel_unet,
     "pixel_v": partial(
         pixel_unet,

@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,10 +18,22 @@ from alm_image.options import Preview, Settings, Way
 from alm_image.priors import ImagePrior, load_prior
 from alm_image.progress import PROGRESS, bar, previews, together
 
-__all__ = ["add_model", "add_output", "add_report", "add_solver", "add_work", "load", "outputs", "work"]
+__all__ = [
+    "BLENDS",
+    "add_model",
+    "add_output",
+    "add_report",
+    "add_solver",
+    "add_work",
+    "load",
+    "outputs",
+    "settled",
+    "tell",
+    "work",
+]
 
 BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson": Poisson, "membrane": Membrane}
-WEIGHTS = ("w1", "w2", "strength", "eta")
+WEIGHTS = ("w1", "w2", "strength", "eta", "particles")
 """Options of methods that have flags."""
 VIEWS = ("visual-anagrams",)
 """Joint methods of views, which see the same everywhere."""
@@ -62,8 +75,9 @@ def add_model(parser: argparse.ArgumentParser, *, default: str = "exemplar", pro
     model.add_argument("--attention", help="slicing, or an attention backend of diffusers")
 
 
-def add_solver(parser: argparse.ArgumentParser, methods: Sequence[str]) -> None:
-    """How it is sampled."""
+def add_solver(parser: argparse.ArgumentParser, methods: Sequence[str], *, coupled: bool = False) -> None:
+    """How it is sampled; `coupled` where trajectories follow one another, for which models have a method of its own."""
+    parser.set_defaults(coupled=coupled)
     solver = parser.add_argument_group("solver")
     solver.add_argument("--method", choices=methods, help="how to make it (what suits the model)")
     solver.add_argument("--reference", choices=REFERENCES, help="where the noisy given part comes from")
@@ -72,6 +86,7 @@ def add_solver(parser: argparse.ArgumentParser, methods: Sequence[str]) -> None:
     solver.add_argument("--w2", type=float, help="weight of ALM's joint term (0.005)")
     solver.add_argument("--strength", type=float, help="SyncSDE's 1/λ (5)")
     solver.add_argument("--eta", type=float, help="0 is DDIM, 1 DDPM's ancestral sampling (what suits the method)")
+    solver.add_argument("--particles", type=int, help="how many smcdiff has a sample (64)")
     solver.add_argument("--seed", type=int, default=0, help="variant n is what seed + n alone gives (0)")
     solver.add_argument("--together", type=int, default=1, help="windows a network call; more is faster, larger (1)")
 
@@ -88,6 +103,15 @@ def work(
 ) -> None:
     """Checks what can be checked, loads the model, runs the verb with what the flags say, writes and tells."""
     paths = outputs(flags, has_alpha, inputs)
+    with settled(flags, len(paths)) as settings:
+        result = verb(settings)
+    save_images(result.images, paths)
+    tell(flags, result, paths)
+
+
+@contextmanager
+def settled(flags: argparse.Namespace, count: int) -> Iterator[Settings]:
+    """What the flags say of `count` variants, with the model loaded; while it is open, progress is shown."""
     reference = reference_named(flags.reference) if flags.reference else None
     with bar(flags.progress) as report:
         watchers: list[Preview] = [report]
@@ -100,7 +124,7 @@ def work(
             reference=reference,
             negative_prompt=flags.negative_prompt,
             steps=flags.steps,
-            count=len(paths),
+            count=count,
             seed=flags.seed,
             together=flags.together,
             on_step=together(watchers),
@@ -109,9 +133,7 @@ def work(
             settings["prompt"] = flags.prompt
         if "blend" in flags:
             settings["blend"] = BLENDS[flags.blend]() if flags.blend else None
-        result = verb(settings)
-    save_images(result.images, paths)
-    tell(flags, result, paths)
+        yield settings
 
 
 def load(flags: argparse.Namespace) -> ImagePrior:
@@ -177,7 +199,7 @@ def _method(flags: argparse.Namespace, prior: ImagePrior) -> Way | None:
         return method_named(flags.method, **asked)
     if not asked:
         return None
-    usual = prior.defaults.method
+    usual = prior.defaults.coupled if flags.coupled else prior.defaults.method
     unknown = sorted(asked.keys() - {field.name for field in fields(usual)})  # type: ignore[arg-type]
     if unknown:
         raise ValueError(
