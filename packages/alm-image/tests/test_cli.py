@@ -221,6 +221,18 @@ def test_outpaint_and_wide_run(job: list[str], tmp_path: Path) -> None:
     assert Image.open(tmp_path / "w.png").size == (128, 32)
 
 
+@pytest.mark.parametrize("method", ["multidiffusion", "synctweedies", "stochsync"])
+def test_wide_runs_with_methods_that_join_windows(
+    job: list[str], tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["wide", "--width", "96", "--stride", "8", "--method", method, "--steps", "3", "--model", "fake"]
+    more = ["--save-steps", f"{tmp_path}/steps", "--json", "-o", f"{tmp_path}/w.png"]
+    assert cli.main([*arguments, *more]) == 0
+    assert Image.open(tmp_path / "w.png").size == (96, 32)
+    assert json.loads(capsys.readouterr().out)["method"].lower().startswith(method)
+    assert len(list((tmp_path / "steps").iterdir())) == 3
+
+
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
     assert "Stable Diffusion" in capsys.readouterr().out

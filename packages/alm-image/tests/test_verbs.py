@@ -1,17 +1,35 @@
 """The verbs on pictures of many sizes and modes: kept pixels are kept, holes filled, variants what seeds say."""
 
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from alm_core import FixedNoise, FreshNoise, NotFiniteError, StochasticALM, SyncSDE
+from alm_core import (
+    Conditions,
+    FixedNoise,
+    FreshNoise,
+    Level,
+    Noise,
+    NotFiniteError,
+    Prediction,
+    SMCDiff,
+    StochasticALM,
+    SyncSDE,
+)
+from alm_core.fusions import Fusion, MultiDiffusion, StochSync, SyncTweedies
+from alm_core.methods import Step
+from alm_core.sample import INITIAL
 from alm_image import Gaussian, Hard, Poisson, inpaint, outpaint, wide
 from alm_image.blend import Blend, Membrane
 from alm_image.complete import run
 from fakes import Fake
 from PIL import Image
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 wide_module = import_module("alm_image.wide")
@@ -316,9 +334,119 @@ def test_memory_does_not_depend_on_the_width_but_on_the_windows_together() -> No
     assert max(rows) == 4
 
 
+@dataclass(frozen=True)
+class Watching(SyncSDE):
+    """SyncSDE that keeps what each window is given and holds."""
+
+    kept: ClassVar[list[tuple[Tensor, Step]]] = []
+
+    def step(self, y_t: Tensor, at: Step) -> Tensor:
+        self.kept.append((y_t, at))
+        return super().step(y_t, at)
+
+
+RAMP = torch.linspace(-0.5, 0.7, 8)
+
+
+class Sloping(Fake):
+    """What it expects of a cell depends on where in the window that lies, so that windows differ where they overlap."""
+
+    def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        flat = super().predict(x_t - level.a * RAMP, level, conditions)
+        return Prediction(flat.x0 + RAMP, flat.eps)
+
+
+@pytest.mark.parametrize("later_on_top", [True, False])
+def test_with_the_later_on_top_a_window_sees_what_the_one_before_it_holds(later_on_top: bool) -> None:
+    """SyncSDE's Eq. 14, at its stride of a quarter: with the earlier on top, as in ALM, older windows are seen."""
+    Watching.kept.clear()
+    wide(width=80, prior=Sloping(), stride=8, method=Watching(), steps=3, later_on_top=later_on_top)
+    assert len(Watching.kept) == 3 * 7
+    for first in (0, 7, 14):
+        held = [y for y, _ in Watching.kept[first : first + 7]]
+        for i, (_, at) in enumerate(Watching.kept[first + 1 : first + 7], 1):
+            assert at.observed is not None
+            unseen = at.observed.mask[0, 0, 0]
+            assert unseen.tolist() == [0] * 6 + [1] * 2, "M is the new quarter"
+            same = [torch.equal(at.observed.x_t(0)[..., c], held[i - 1][..., c + 2]) for c in range(6)]
+            # Only the one before covers the last quarter of the overlap. In the first step all hold one noise.
+            assert same == [later_on_top or i == 1 or first == 0] * 4 + [True] * 2
+
+
+def test_a_wide_picture_at_stride_a_quarter_is_the_released_algorithm_of_syncsde() -> None:
+    """One canvas of noise, each patch drawn to the one before it alone, the later pasted on top."""
+    made: list[Tensor] = []
+
+    class Open(Sloping):
+        def decode(self, state: Tensor) -> Tensor:
+            made.append(state)
+            return super().decode(state)
+
+    wide(width=80, prior=Open(), prompt="0.3", stride=8, method=SyncSDE(4.0), steps=5, seed=6, later_on_top=True)
+    levels, noise = Fake().schedule(5).levels, Noise.batch(6, 1).draw((3, 8, 20), INITIAL)
+    patches = [noise[..., 2 * i : 2 * i + 8] for i in range(7)]
+    for t, s in pairwise(levels):
+        pull = min((s.a / t.a - s.s / t.s) * 4.0 * t.t / levels[0].t, 1.0)
+        after = []
+        for i, patch in enumerate(patches):
+            eps = t.s * (patch - t.a * (0.5 + RAMP)) / (t.a**2 * 0.01 + t.s**2)
+            step = s.a * (patch - t.s * eps) / t.a + s.s * eps
+            if i:
+                step[..., :6] -= pull * (patch[..., :6] - patches[i - 1][..., 2:])
+            after.append(step)
+        patches = after
+    canvas = torch.zeros(1, 3, 8, 20)
+    for i, patch in enumerate(patches):
+        canvas[..., 2 * i : 2 * i + 8] = patch
+    torch.testing.assert_close(made[-1], canvas, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fusion", [MultiDiffusion(), SyncTweedies(), StochSync(inner=3)])
+def test_windows_are_joined_around_a_given_picture_which_is_kept(fusion: Fusion) -> None:
+    source, seen = picture(size=(40, 32)), []
+    result = wide(
+        source,
+        width=128,
+        prior=Fake(mean=0.4),
+        method=fusion,
+        blend=Hard(),
+        steps=6,
+        count=2,
+        on_step=lambda index, count, pixels: seen.append((index, count, pixels())),
+    )
+    for image in result.images:
+        values = np.asarray(image)
+        assert np.array_equal(values[:, 44:84], np.asarray(source))
+        assert float(values[:, :40].mean()) == pytest.approx(1.4 * 127.5, abs=12)
+    assert [(index, count) for index, count, _ in seen] == [(i, 6) for i in range(1, 7)]
+    assert all(tuple(pixels.shape) == (1, 3, 32, 128) and bool(torch.isfinite(pixels).all()) for *_, pixels in seen)
+    assert result.method == repr(fusion)
+
+
+@pytest.mark.parametrize("fusion", [MultiDiffusion(), SyncTweedies(), StochSync(inner=3)])
+@pytest.mark.parametrize("loop", [False, True])
+def test_joined_windows_make_a_wide_picture_from_a_prompt(fusion: Fusion, loop: bool) -> None:
+    made = {"width": 96, "prior": Fake(), "stride": 8, "loop": loop, "method": fusion, "prompt": "0.3", "steps": 8}
+    batch = wide(**made, seed=4, count=2).images  # type: ignore[arg-type]
+    assert float(np.asarray(batch[0]).mean()) == pytest.approx(1.5 * 127.5, abs=8)
+    alone = np.asarray(wide(**made, seed=5).images[0])  # type: ignore[arg-type]
+    assert np.abs(alone.astype(int) - np.asarray(batch[1]).astype(int)).max() <= 1
+
+
+def test_joined_windows_share_calls_as_they_are_told_to() -> None:
+    joined = [wide(width=128, prior=Fake(), stride=8, method=SyncTweedies(), steps=2, together=n) for n in (1, 5)]
+    assert [result.calls for result in joined] == [2 * 13, 2 * 3]
+    assert [result.evaluations for result in joined] == [2 * 13] * 2
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        ({"width": 32, "method": MultiDiffusion()}, "joins windows, and this picture is made in one piece"),
+        ({"method": MultiDiffusion(), "reference": FixedNoise()}, "has no reference: leave it out"),
+        ({"method": SyncTweedies(), "later_on_top": True}, "which then have no order"),
+        ({"method": SyncTweedies(), "first": 0}, "which then have no order"),
+        ({"method": SMCDiff(2)}, "wants one window"),
         ({"width": 130}, "multiples of 4"),
         ({"width": 16}, "at least"),
         ({"stride": 33}, "stride"),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Picture", "WriteError", "check_output", "read_mask", "read_picture", "save_images"]
+__all__ = ["Picture", "WriteError", "check_output", "read_map", "read_mask", "read_picture", "save_images"]
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY: dict[str, dict[str, object]] = {
@@ -119,9 +119,24 @@ def read_picture(source: str | Path | Image.Image) -> Picture:
 def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
     """A mask for the picture, float32 (1, 1, height, width) in [0, 1]: white is to be generated, grey is a soft edge.
 
+    It is read as `read_map` reads. Raises FileNotFoundError, or ValueError when it cannot be read, has another size,
+    has no white, or leaves no pixel wholly black.
+    """
+    mask = read_map(source)
+    if tuple(mask.shape[2:]) != (picture.height, picture.width):
+        raise ValueError(
+            f"the mask must be as large as the picture, {picture.width} x {picture.height}; "
+            f"{_name(source)} is {mask.shape[3]} x {mask.shape[2]}: resize it"
+        )
+    return check_mask(mask)
+
+
+def read_map(source: str | Path | Image.Image) -> Tensor:
+    """A mask by itself, float32 (1, 1, height, width) in [0, 1], white as 1.
+
     Within 8 of 255 black is black and white is white, since a mask that was saved as JPEG has no pure ones.
     Colours are read by their brightness, transparent parts as black. Raises FileNotFoundError, or ValueError when it
-    cannot be read, has another size, has no white, or leaves no pixel wholly black.
+    cannot be read.
     """
     image = ImageOps.exif_transpose(_open(source, "mask"))
     white = {"1": 1, "I;16": 65535, "I": 65535, "F": 1}.get(image.mode, 255)
@@ -130,15 +145,9 @@ def read_mask(source: str | Path | Image.Image, picture: Picture) -> Tensor:
         flat = Image.new("RGBA", image.size, (0, 0, 0, 255))
         flat.alpha_composite(image)
         image = flat.convert("L")
-    values = np.asarray(image, np.float32)
-    if values.shape != (picture.height, picture.width):
-        raise ValueError(
-            f"the mask must be as large as the picture, {picture.width} x {picture.height}; "
-            f"{_name(source)} is {values.shape[1]} x {values.shape[0]}: resize it"
-        )
-    values = (values / white).clip(0, 1)
+    values = (np.asarray(image, np.float32) / white).clip(0, 1)
     values = np.where(values <= NEARLY, 0, np.where(values >= 1 - NEARLY, 1, values)).astype(np.float32)
-    return check_mask(torch.from_numpy(values)[None, None])
+    return torch.from_numpy(values)[None, None]
 
 
 def check_mask(mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 import torch
+from alm_core.fusions import Fusion
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -42,8 +43,8 @@ def wide(
     `together` windows share a network call, so its memory depends on that and not on the width; an autoencoder's does
     unless the prior decodes in tiles. All else is as in `inpaint`.
 
-    Raises ValueError when the sizes do not suit the model, or when neither a picture is given nor a model that
-    needs none.
+    Raises ValueError when the sizes do not suit the model, when neither a picture is given nor a model that needs none,
+    or when joined windows are told an order.
     """
     start = time.perf_counter()
     options = Options.of(settings)
@@ -51,6 +52,11 @@ def wide(
     height = prior.size if height is None else height
     stride = prior.size * 3 // 4 if stride is None else stride
     _check(prior, image, width, height, stride, first, loop)
+    if isinstance(options.used, Fusion) and (later_on_top or first is not None):
+        raise ValueError(
+            f"{type(options.used).__name__} joins windows, which then have no order: leave --later-on-top and --first "
+            "out (later_on_top, first)"
+        )
     picture, mask = _canvas(read_picture(image) if image is not None else None, width, height)
     pixels = picture.pixels()
     if not prior.windowed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from alm_core import Method, Prior, Reference, Schedule
+from alm_core import Method, Prior, Reference, Schedule, SyncSDE
 from torch import Tensor
 
 from alm_image.blend import Blend, Gaussian
@@ -18,12 +18,18 @@ __all__ = ["Defaults", "ImagePrior"]
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a verb uses where the caller names nothing."""
+    """What a verb uses where the caller names nothing.
+
+    `coupled` is the method of trajectories that follow one another while all are made, as of regions; `between` joins
+    several prompts to one of the whole.
+    """
 
     steps: int
     method: Method
     reference: Reference
     blend: Blend = field(default_factory=Gaussian)
+    coupled: Method = field(default_factory=SyncSDE)
+    between: str = ", "
 
 
 class ImagePrior(Prior, Protocol):

@@ -1,46 +1,31 @@
 """The exemplar prior with example pictures for prompts: what a place is to look like is shown, not said."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from alm_core import Conditions, FreshNoise, Level, Prediction, Prior, Schedule
-from alm_core.exemplar import METHOD, ExemplarPrior
-from alm_core.placement import Options
+from alm_core import Conditions, Level, Prediction, Prior
+from alm_core.exemplar import ExemplarPrior
 from torch import Tensor
 
-from alm_image.blend import Membrane
 from alm_image.io import read_picture
-from alm_image.priors.base import Defaults
-from alm_image.priors.exemplar import NEARNESS, Exemplar
+from alm_image.priors.weightless import NEARNESS, PATCHES, Weightless
 
-__all__ = ["Examples"]
+__all__ = ["Examples", "pictures_of"]
 
-PATCH = 7
+WORDS = "or name a text-to-image model with --model (prior=load_prior(…))"
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(Weightless):
     """An `ImagePrior` of which a prompt is a picture's file name, or several with "+" between them.
 
     A row is sampled from the patches of the pictures that its condition names, at their own size. It knows texture and
-    nothing else: prefer a pretrained model where a place must hold a thing. The state is the pixels.
+    nothing else: prefer a pretrained model where a place must hold a thing.
     """
 
-    size: int = 256
-    sides: tuple[int, int] = (1, 1024)
-    multiple: int = 1
-    fixed_size: bool = False
-    windowed: bool = False
-    guidance: float = 1.0
-    guided_rows: int = 1
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    defaults: Defaults = field(default_factory=lambda: Defaults(30, METHOD, FreshNoise(), Membrane()))
-
-    @staticmethod
-    def from_options(options: Options) -> "Examples":
-        """The prior on the device asked for. Raises ValueError for options of networks."""
-        return Examples(device=Exemplar.from_options(options).device)
+    size: int = 128
 
     def given(self, x_0: Tensor, mask: Tensor) -> Prior:
         """Itself: examples are all that it knows."""
@@ -56,46 +41,45 @@ class Examples:
             x0[rows], eps[rows] = prediction.x0, prediction.eps
         return Prediction(x0, eps)
 
-    def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
-        """As `predict`: there is nothing to guide by."""
-        return self.predict(x_t, level, conditions)
-
-    def schedule(self, steps: int, height: int | None = None, width: int | None = None) -> Schedule:
-        """Even in log σ: pixels need many levels where texture forms."""
-        return ExemplarPrior.schedule(steps)
-
-    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
-        """The pixels'."""
-        return 3, height, width
-
-    def encode(self, pixels: Tensor) -> Tensor:
-        """The pixels."""
-        return pixels
-
-    def decode(self, state: Tensor) -> Tensor:
-        """The pixels."""
-        return state
-
-    def mask_to_state(self, mask: Tensor) -> Tensor:
-        """The mask."""
-        return mask
-
     def condition(self, prompt: str, negative_prompt: str, height: int, width: int) -> object:
-        """The density of the pictures' patches over a canvas of the size.
+        """The density of the pictures' patches over a canvas of the size: as wide as the smallest picture allows.
 
-        Raises ValueError for words, and as `read_picture` does.
+        It costs a second or two for each 512 × 512 pixels of examples, and as many hundred MB: make one of a prompt.
+        Raises FileNotFoundError for words, ValueError for a picture with transparent parts, whose colours are
+        nobody's, and as `read_picture` does.
         """
         if negative_prompt:
             raise ValueError(f"examples have no negative prompt, got {negative_prompt!r}: leave it out")
-        names = [name.strip() for name in prompt.split("+") if name.strip()]
+        names = pictures_of(prompt)
         if not names:
             raise ValueError(
-                'the model "examples" is told what to make by pictures: give the name of a picture as the prompt, or '
-                "name a text-to-image model with --model (prior=load_prior(…))"
+                'the model "examples" is told what to make by pictures: give the name of a picture as the prompt, '
+                f"{WORDS}"
             )
-        pictures = [read_picture(name).pixels()[0].to(self.device) for name in names]
+        pictures = [_example(name).to(self.device) for name in names]
+        least = min(side for picture in pictures for side in picture.shape[1:])
+        patch = next((width for width in PATCHES if width <= least), PATCHES[-1])
         blank = torch.zeros(1, 3, height, width, device=self.device)
-        return ExemplarPrior(blank, torch.ones_like(blank), examples=pictures, patch=PATCH, nearness=NEARNESS)
+        return ExemplarPrior(blank, torch.ones_like(blank), examples=pictures, patch=patch, nearness=NEARNESS)
+
+
+def pictures_of(prompt: str) -> list[str]:
+    """The names of the pictures in a prompt, each once; a prompt that is a file is one name, whatever "+" it has."""
+    names = [prompt] if os.path.isfile(prompt) else [name.strip() for name in prompt.split("+")]
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _example(name: str) -> Tensor:
+    """The pixels (3, height, width) of an example."""
+    if not os.path.exists(name):
+        raise FileNotFoundError(
+            f'the model "examples" is told what to make by pictures, and there is no picture {name!r}: give the name '
+            f"of one as the prompt, {WORDS}"
+        )
+    picture = read_picture(name)
+    if bool(picture.transparent().any()):
+        raise ValueError(f"the example {name} has transparent parts, which would be taken for content: flatten it")
+    return picture.pixels()[0]
 
 
 def _densities(conditions: Conditions, rows: int) -> Sequence[ExemplarPrior]:
