@@ -10,7 +10,7 @@ import pytest
 import torch
 from alm_core import FixedNoise
 from alm_core.reference import Recorded
-from alm_image.captions import caption
+from alm_image.captions import Captioner
 from alm_image.edit import edit
 from alm_image.io import read_picture
 from alm_image.priors import load_prior
@@ -97,9 +97,9 @@ def test_models_whose_attention_is_not_read_ask_for_a_mask(folder: Folder, name:
 def test_a_captioner_writes_the_source_prompt(tmp_path: Path, folder: Folder) -> None:
     blip(tmp_path / "blip")
     image = picture_of(1)
-    text = caption(read_picture(image), tmp_path / "blip")
+    text = Captioner.load(tmp_path / "blip")(read_picture(image))
     assert set(text.split()) <= {"a", "cat", "dog", "on", "sofa", "the"}
-    assert text == caption(read_picture(image), tmp_path / "blip")
+    assert text == Captioner.load(tmp_path / "blip")(read_picture(image))
     word = text.split()[0]
     found = edit(image, captioner=tmp_path / "blip", swap=(word, "1"), mask=hole(), prior=Fine(), steps=2)
     assert found.source_prompt == text

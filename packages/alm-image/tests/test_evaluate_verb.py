@@ -10,7 +10,7 @@ import pytest
 import torch
 from alm_image.evaluation import evaluate_pairs, features_of, pictures_of
 from alm_image.metrics import LPIPS, Inception
-from alm_image.metrics.lpips import NETS, _shapes
+from alm_image.metrics.lpips import NETS, shapes
 from alm_image.statistics import frechet_of_features
 from alm_image.verbs import evaluate as verb
 from metric_pictures import colours, save_clip, save_pairs, save_set, seeded
@@ -38,7 +38,7 @@ def lpips_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """LPIPS's files, and nothing in torch's cache."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("alm_image.metrics.lpips.package_folder", lambda package, under: None)
-    weights = seeded(_shapes(NETS["alex"]), 3)
+    weights = seeded(shapes(NETS["alex"]), 3)
     folder = tmp_path / "lpips"
     folder.mkdir()
     for file, first in ((NETS["alex"].file, "f"), (NETS["alex"].heads, "l")):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from alm_image.metrics import LPIPS, Inception, inception
-from alm_image.metrics.lpips import NETS, _shapes
+from alm_image.metrics.lpips import NETS, shapes
 from metric_pictures import pair, seeded, smooth
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from torch import Tensor
 def save_lpips(folder: Path, net: str) -> dict[str, Tensor]:
     """Both files as torchvision and lpips have them, with what is not read beside."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = seeded(_shapes(NETS[net]), 3)
+    weights = seeded(shapes(NETS[net]), 3)
     rest = {"classifier.1.weight": torch.zeros(2, 2)}
     torch.save({k: v for k, v in weights.items() if k[0] == "f"} | rest, folder / NETS[net].file)
     torch.save({k: v for k, v in weights.items() if k[0] == "l"}, folder / NETS[net].heads)
@@ -45,7 +45,7 @@ def no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 # LPIPS
 
 # By lpips 0.1.4 with `LPIPS(net=net, pnet_rand=True, pretrained=False)`, in which the weights
-# `seeded(_shapes(NETS[net]), 3)` were set, of `pair(2, (47, 52), seed=30)`.
+# `seeded(shapes(NETS[net]), 3)` were set, of `pair(2, (47, 52), seed=30)`.
 OF_LPIPS = {"alex": [0.0682869702577591, 0.27523618936538696], "vgg": [0.056810151785612106, 0.22444015741348267]}
 
 

@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 
 from alm_image.attention import UNetAttention, background
 from alm_image.blend import Gaussian, Hard
-from alm_image.captions import caption
+from alm_image.captions import Captioner
 from alm_image.complete import Clock, Result, finish, pixels_of, watcher
 from alm_image.fit import Fit, fit
 from alm_image.io import Picture, read_mask, read_picture
@@ -209,7 +209,7 @@ def _said(
         )
     if read and not (prompt or swap):
         raise ValueError("say what the picture is to show: give a prompt, or a swap of two words")
-    source = caption(picture, captioner) if captioner else source or ""
+    source = Captioner.load(captioner)(picture) if captioner else source or ""
     target = swapped(source, *swap) if swap else prompt
     if not read:
         return _Said(source, target, ())

@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d, max_pool2d, normalize
 from alm_image.metrics.pixels import check_mask, check_pair
 from alm_image.metrics.weights import check_shapes, find_weights, hub_folder, load_weights, package_folder
 
-__all__ = ["LPIPS", "NETS", "Layer", "Net"]
+__all__ = ["LPIPS", "NETS", "Layer", "Net", "shapes"]
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Of R, G and B in [−1, 1]: what the networks were trained with."""
@@ -106,9 +106,9 @@ class LPIPS:
         if heads is None:
             heads = find_weights([known.heads], [given, package_folder("lpips", "weights/v0.1"), hub_folder()], what)
         weights = load_weights(backbone, f"torchvision's {known.file}") | load_weights(heads, f"lpips's {known.heads}")
-        shapes = _shapes(known)
-        check_shapes(weights, shapes, what)
-        return cls(net, {name: weights[name].to(device) for name in shapes})
+        wanted = shapes(known)
+        check_shapes(weights, wanted, what)
+        return cls(net, {name: weights[name].to(device) for name in wanted})
 
     @torch.no_grad()
     def __call__(self, made: Tensor, truth: Tensor) -> Tensor:
@@ -145,11 +145,12 @@ class LPIPS:
         return found
 
 
-def _shapes(net: Net) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
+def shapes(net: Net) -> dict[str, tuple[int, ...]]:
+    """The name and the shape of every weight, of the backbone and of the heads."""
+    found: dict[str, tuple[int, ...]] = {}
     for layer in net.layers:
-        shapes[f"features.{layer.number}.weight"] = (layer.outside, layer.inside, layer.size, layer.size)
-        shapes[f"features.{layer.number}.bias"] = (layer.outside,)
+        found[f"features.{layer.number}.weight"] = (layer.outside, layer.inside, layer.size, layer.size)
+        found[f"features.{layer.number}.bias"] = (layer.outside,)
     for number, layer in enumerate(layer for layer in net.layers if layer.tap):
-        shapes[f"lin{number}.model.1.weight"] = (1, layer.outside, 1, 1)
-    return shapes
+        found[f"lin{number}.model.1.weight"] = (1, layer.outside, 1, 1)
+    return found
