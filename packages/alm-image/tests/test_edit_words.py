@@ -108,4 +108,4 @@ def test_a_captioner_writes_the_source_prompt(tmp_path: Path, folder: Folder) ->
 
 def test_a_folder_that_is_no_captioner_is_refused(folder: Folder) -> None:
     with pytest.raises(ValueError, match="wanted a BlipForConditionalGeneration folder"):
-        caption(read_picture(picture()), folder("stable_diffusion"))
+        Captioner.load(folder("stable_diffusion"))
