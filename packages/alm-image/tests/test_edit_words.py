@@ -14,7 +14,7 @@ from alm_image.captions import Captioner
 from alm_image.edit import edit
 from alm_image.io import read_picture
 from alm_image.priors import load_prior
-from edits import SOURCE, TARGET, Fine, array, hole, middle, picture, picture_of, strands_of
+from edits import SOURCE, TARGET, Fine, array, hole, middle, picture_of, strands_of
 from tiny_blip import blip
 
 Folder = Callable[[str], Path]
