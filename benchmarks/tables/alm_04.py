@@ -40,7 +40,7 @@ from alm_core.fusions import StochSync, SyncTweedies
 from alm_image.evaluation import evaluate_set
 from alm_image.metrics import Aesthetic, QAlign
 
-from benchmarks.tables import sets
+from benchmarks.tables import sets, wides
 from benchmarks.tables.common import Cells, Job, Measure, Table, interval, run
 from benchmarks.tables.inpainting import NOT_IN_PAPER
 from benchmarks.tables.pictures import JUDGES, Judges
@@ -50,8 +50,8 @@ AESTHETIC, Q_ALIGN = "Aesthetic Score ↑", "Q-Align ↑"
 DISTANCES = ("FID ↓", "KID ↓")
 METRICS = (*DISTANCES, AESTHETIC, Q_ALIGN)
 OURS = {
-    f"StochasticALM{NOT_IN_PAPER}": sets.Row(StochasticALM()),
-    f"SyncSDE, stride 384{NOT_IN_PAPER}": sets.Row(SyncSDE()),
+    f"StochasticALM{NOT_IN_PAPER}": wides.Row(StochasticALM()),
+    f"SyncSDE, stride 384{NOT_IN_PAPER}": wides.Row(SyncSDE()),
 }
 PAPER = {
     "SyncTweedies": "85.95 58.36 6.104 4.550",
@@ -64,22 +64,22 @@ PAPER = {
 
 def rows(flags: argparse.Namespace) -> dict[str, object]:
     return {
-        "SyncTweedies": sets.Row(SyncTweedies(), stride=1 / 8),
-        "SyncSDE": sets.near(SyncSDE()),
-        "StochSync": sets.Row(StochSync(), stride=1 / 2),
-        "ALM (Ours)": sets.Row(ALM()),
+        "SyncTweedies": wides.Row(SyncTweedies(), stride=1 / 8),
+        "SyncSDE": wides.near(SyncSDE()),
+        "StochSync": wides.Row(StochSync(), stride=1 / 2),
+        "ALM (Ours)": wides.Row(ALM()),
         **OURS,
     }
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    sets.wide_options(parser)
+    wides.options(parser)
     parser.add_argument("--q-align", action="store_true", help="measure Q-Align, of the hub's cache")
 
 
 def start(flags: argparse.Namespace) -> Measure:
-    listed = sets.subjects(flags, sets.LANDSCAPES, str)
-    maker, judges = sets.WidePictures(flags, sets.prior_of(flags)), Judges(flags)
+    listed = sets.subjects(flags, wides.LANDSCAPES, str)
+    maker, judges = wides.WidePictures(flags, sets.prior_of(flags)), Judges(flags)
     marks = {AESTHETIC: Aesthetic.load(flags.aesthetic, judges.clip)}
     if flags.q_align:
         marks[Q_ALIGN] = QAlign.load(device=flags.device)
@@ -94,12 +94,11 @@ def start(flags: argparse.Namespace) -> Measure:
 
 
 def tiny(folder: Path) -> dict[str, object]:
-    flags = sets.tiny_set(folder, "stable_diffusion", ["a lake", "hills"])
     shapes = {}
     for number, inside, outside in ((0, 512, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)):
         shapes |= {f"layers.{number}.weight": (outside, inside), f"layers.{number}.bias": (outside,)}
     torch.save(makers("alm-image", "metric_pictures").seeded(shapes, 4), folder / "aesthetic.pth")
-    return {**flags, "aesthetic": folder / "aesthetic.pth", "width": 128}
+    return {**wides.tiny(folder), "aesthetic": folder / "aesthetic.pth"}
 
 
 TABLE = Table(

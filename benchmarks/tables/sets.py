@@ -11,39 +11,37 @@ from typing import Any, Protocol, TypeVar
 
 from alm_core import Independent, SyncSDE
 from alm_image import ImagePrior, load_prior, wide
-from alm_image.options import Way
+from alm_image.options import Settings, Way
 from PIL import Image
 
-from benchmarks.tables.common import Cells, Job, Measure
-from benchmarks.tables.pictures import tiny_judges
+from benchmarks.tables.common import Cells, Job, Measure, Table
+from benchmarks.tables.pictures import JUDGES, Judges, tiny_judges
 from benchmarks.tables.store import Store
 from benchmarks.tables.tiny import makers
 
 __all__ = [
     "BEST",
-    "LANDSCAPES",
     "LOOSE",
     "PROMPTS",
     "UNKNOWN",
     "USUAL",
     "Maker",
     "Pictures",
-    "Row",
     "Sweep",
-    "WidePictures",
     "best",
     "measuring",
-    "near",
     "options",
     "plain",
     "prior_of",
     "subjects",
     "sweep_option",
     "swept",
+    "table",
     "tiny_set",
-    "wide_options",
+    "told",
 ]
 
+METRICS = ("KID ↓", "FID ↓", "CLIP-S ↑")
 USUAL, BEST = "SyncSDE (1/λ = 5)", "SyncSDE (best)"
 UNKNOWN = "its λ is not published: give --strengths"
 """Why the best is not run unless it is asked for."""
@@ -53,23 +51,14 @@ LOOSE = ("references", "batch", "together")
 """Flags that change no picture: how many there are, and how many are made at once."""
 APART = 1 << 20
 """Seeds of references are so far from those of what is compared with them."""
-LANDSCAPES = (
-    "Natural landscape in anime style illustration",
-    "A photo of a mountain range at twilight",
-    "A photo of a snowy mountain peak with skiers",
-    "A photo of a city skyline at night",
-    "Cartoon panorama of spring summer beautiful nature",
-    "A beach with palm trees",
-    "A film photo of a beachside street under the sunset",
-    "Silhouette wallpaper of a dreamy scene with shooting stars",
-)
-"""Prompts that public code for wide pictures measures with."""
 Subject = TypeVar("Subject")
 Pictures = Sequence[Image.Image]
 
 
 class Maker(Protocol[Subject]):
-    """What a table makes of a subject: pictures of seeds `seed` to `seed + count − 1`."""
+    """What a table makes of a subject with `prior`: pictures of seeds `seed` to `seed + count − 1`."""
+
+    prior: ImagePrior
 
     def prompts(self, subject: Subject) -> tuple[str, ...]:
         """What the pictures of an item are to show, a prompt a picture."""
@@ -82,67 +71,65 @@ class Maker(Protocol[Subject]):
 
 
 @dataclass(frozen=True)
-class Row:
-    """How a row's wide pictures are made: windows lie `stride` of the model's size apart."""
-
-    way: Way
-    stride: float = 3 / 4
-    later_on_top: bool = False
-
-
-@dataclass(frozen=True)
 class Sweep:
     """A row that is the best of several ways."""
 
     ways: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class WidePictures:
-    """The `Maker` of wide pictures; a subject is a prompt."""
-
-    flags: argparse.Namespace
-    prior: ImagePrior
-
-    def prompts(self, subject: str) -> tuple[str, ...]:
-        """See `Maker`."""
-        return (subject,)
-
-    def made(self, subject: str, way: Row, seed: int, count: int) -> Sequence[Pictures]:
-        """See `Maker`."""
-        made = wide(
-            width=self.flags.width,
-            stride=round(way.stride * self.prior.size),
-            later_on_top=way.later_on_top,
-            prior=self.prior,
-            method=way.way,
-            prompt=subject,
-            steps=self.flags.steps,
-            together=self.flags.together,
-            seed=seed,
-            count=count,
-        )
-        return [(image,) for image in made.images]
-
-    def reference(self, prompt: str, seed: int, count: int) -> Pictures:
-        """See `Maker`."""
-        return plain(self.prior, prompt, self.flags.steps, seed, count)
+def told(flags: argparse.Namespace, prior: ImagePrior, way: Way, seed: int, count: int) -> Settings:
+    """What every verb is told."""
+    return Settings(prior=prior, method=way, steps=flags.steps, together=flags.together, seed=seed, count=count)
 
 
-def plain(prior: ImagePrior, prompt: str, steps: int, seed: int, count: int) -> Pictures:
+def plain(flags: argparse.Namespace, prior: ImagePrior, prompt: str, seed: int, count: int) -> Pictures:
     """Pictures that the model makes of a prompt, of its own size."""
-    told = {"prior": prior, "prompt": prompt, "steps": steps, "seed": seed, "count": count}
-    return wide(width=prior.size, method=Independent(), **told).images
-
-
-def near(way: SyncSDE) -> Row:
-    """SyncSDE's own windows: every quarter of the model's size, the later on top."""
-    return Row(way, stride=1 / 4, later_on_top=True)
+    return wide(width=prior.size, prompt=prompt, **told(flags, prior, Independent(), seed, count)).images
 
 
 def prior_of(flags: argparse.Namespace) -> ImagePrior:
     """The model of --weights."""
     return load_prior(flags.weights, device=flags.device, dtype=flags.dtype, guidance=flags.guidance)
+
+
+def table(
+    *,
+    name: str,
+    text: str,
+    paper: Mapping[str, str],
+    rows: Callable[[argparse.Namespace], Mapping[str, object]],
+    made_from: Mapping[str, str],
+    load: Callable[[argparse.Namespace], tuple[Sequence[Subject], Maker[Subject]]],
+    tiny: Callable[[Path], Mapping[str, object]],
+    options: Callable[[argparse.ArgumentParser], None],
+    crop: bool = False,
+) -> Table:
+    """One of SyncSDE's three with KID, FID and CLIP-S; with `crop`, the former of squares of the model's size."""
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        options(parser)
+        sweep_option(parser, "FID")
+
+    def start(flags: argparse.Namespace) -> Measure:
+        listed, maker = load(flags)
+        judges, side = Judges(flags), maker.prior.size if crop else None
+        return measuring(flags, listed, maker, lambda job, *seen: judges.cells(job, METRICS, *seen, crop=side))
+
+    return Table(
+        name=name,
+        text=text,
+        metrics=METRICS,
+        paper=paper,
+        items=250,
+        rows=rows,
+        not_run={BEST: UNKNOWN},
+        made_from={**made_from, **PROMPTS},
+        judged_by=JUDGES,
+        loose=(*LOOSE, "strengths"),
+        start=start,
+        tiny=lambda folder: {**tiny(folder), "strengths": [2.0, 8.0]},
+        options=add,
+    )
 
 
 def measuring(
@@ -194,6 +181,12 @@ def swept(job: Job, cells: Callable[[Any, Store], Cells], by: str) -> Cells:
     return min(found)[3]
 
 
+def sweep_option(parser: argparse.ArgumentParser, by: str) -> None:
+    """--strengths."""
+    what = f"1/λ to try for the row {BEST!r}: the best by {by} is shown (the row is not run)"
+    parser.add_argument("--strengths", type=float, nargs="+", metavar="VALUE", help=what)
+
+
 def best(flags: argparse.Namespace, row: Callable[[SyncSDE], object] = lambda way: way) -> dict[str, object]:
     """The row of the strengths that were asked for, if any were."""
     return {BEST: Sweep(tuple(row(SyncSDE(each)) for each in flags.strengths))} if flags.strengths else {}
@@ -213,12 +206,6 @@ def subjects(flags: argparse.Namespace, known: Sequence[Any], read: Callable[[An
         raise ValueError(f"{flags.prompts or 'the table'} has no such prompts as --help says: {error!r}") from None
 
 
-def sweep_option(parser: argparse.ArgumentParser, by: str) -> None:
-    """--strengths."""
-    what = f"1/λ to try for the row {BEST!r}: the best by {by} is shown (the row is not run)"
-    parser.add_argument("--strengths", type=float, nargs="+", metavar="VALUE", help=what)
-
-
 def options(parser: argparse.ArgumentParser, *, steps: int = 50, guidance: float = 7.5, references: int = 2000) -> None:
     """How the pictures of a set are made."""
     parser.add_argument("--steps", type=int, default=steps, help=f"({steps})")
@@ -226,12 +213,6 @@ def options(parser: argparse.ArgumentParser, *, steps: int = 50, guidance: float
     parser.add_argument("--references", type=int, default=references, help=f"pictures a prompt ({references})")
     parser.add_argument("--batch", type=int, default=1, help="pictures that are made at once (1)")
     parser.add_argument("--together", type=int, default=1, help="windows or trajectories that share a call (1)")
-
-
-def wide_options(parser: argparse.ArgumentParser) -> None:
-    """Those of wide pictures."""
-    options(parser)
-    parser.add_argument("--width", type=int, default=2048, help="(2048)")
 
 
 def tiny_set(folder: Path, model: str, listed: object) -> dict[str, object]:

@@ -41,11 +41,9 @@ from alm_image.options import Way
 from PIL import Image
 
 from benchmarks.tables import sets
-from benchmarks.tables.common import Measure, Table, run
+from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER
-from benchmarks.tables.pictures import JUDGES, Judges
 
-METRICS = ("KID ↓", "FID ↓", "CLIP-S ↑")
 OURS = {f"{name}{NOT_IN_PAPER}": way for name, way in (("ALM", ALM()), ("StochasticALM", StochasticALM()))}
 PAPER = {
     "MultiDiffusion": "47.694 84.225 0.330",
@@ -100,22 +98,15 @@ class Scenes:
 
     def made(self, subject: Scene, way: Way, seed: int, count: int) -> Sequence[sets.Pictures]:
         """See `Maker`. Joint methods have no trajectory of the whole, and so no prompt of it."""
-        made = regions(
-            subject.background,
-            [(subject.mask, subject.foreground)],
-            prompt="" if isinstance(way, MultiDiffusion | SyncTweedies) else subject.prompt,
-            prior=self.prior,
-            method=way,
-            steps=self.flags.steps,
-            together=self.flags.together,
-            seed=seed,
-            count=count,
-        )
+        settings = sets.told(self.flags, self.prior, way, seed, count)
+        if not isinstance(way, MultiDiffusion | SyncTweedies):
+            settings["prompt"] = subject.prompt
+        made = regions(subject.background, [(subject.mask, subject.foreground)], **settings)
         return [(image,) for image in made.images]
 
     def reference(self, prompt: str, seed: int, count: int) -> sets.Pictures:
         """See `Maker`."""
-        return sets.plain(self.prior, prompt, self.flags.steps, seed, count)
+        return sets.plain(self.flags, self.prior, prompt, seed, count)
 
 
 def _mask(told: str | Sequence[float], masks: Path | None, side: int) -> Image.Image:
@@ -133,44 +124,30 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
     return {**usual, **sets.best(flags), **OURS}
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    sets.options(parser)
-    sets.sweep_option(parser, "FID")
-
-
-def start(flags: argparse.Namespace) -> Measure:
+def load(flags: argparse.Namespace) -> tuple[list[Scene], Scenes]:
     prior = sets.prior_of(flags)
-    scenes = sets.subjects(flags, KNOWN, lambda told: Scene.read(told, flags.masks, prior.size))
-    judges = Judges(flags)
-    return sets.measuring(flags, scenes, Scenes(flags, prior), lambda job, *told: judges.cells(job, METRICS, *told))
+    return sets.subjects(flags, KNOWN, lambda told: Scene.read(told, flags.masks, prior.size)), Scenes(flags, prior)
 
 
 def tiny(folder: Path) -> dict[str, object]:
     (folder / "masks").mkdir()
     _mask([0.2, 0.3, 0.7, 0.9], None, 64).save(folder / "masks" / "boat.png")
     listed = [{**KNOWN[0], "mask": "boat.png"}, KNOWN[1]]
-    flags = sets.tiny_set(folder, "stable_diffusion", listed)
-    return {**flags, "masks": folder / "masks", "strengths": [2.0, 8.0]}
+    return {**sets.tiny_set(folder, "stable_diffusion", listed), "masks": folder / "masks"}
 
 
-TABLE = Table(
+TABLE = sets.table(
     name="syncsde_01",
     text=__doc__,
-    metrics=METRICS,
     paper=PAPER,
-    items=250,
     rows=rows,
-    not_run={sets.BEST: sets.UNKNOWN},
     made_from={
         "weights": "a folder of Stable Diffusion 2",
-        **sets.PROMPTS,
         "masks": "optional: a folder of the masks that --prompts names",
     },
-    judged_by=JUDGES,
-    loose=(*sets.LOOSE, "strengths"),
-    start=start,
+    load=load,
     tiny=tiny,
-    options=options,
+    options=sets.options,
 )
 
 if __name__ == "__main__":

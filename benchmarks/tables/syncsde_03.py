@@ -27,19 +27,16 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, StochasticALM, SyncSDE
 from alm_core.fusions import SyncTweedies
 
-from benchmarks.tables import sets
-from benchmarks.tables.common import Measure, Table, run
+from benchmarks.tables import sets, wides
+from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER
-from benchmarks.tables.pictures import JUDGES, Judges
 
-METRICS = ("KID ↓", "FID ↓", "CLIP-S ↑")
 OURS = {
-    f"{name}, stride 384{NOT_IN_PAPER}": sets.Row(way)
+    f"{name}, stride 384{NOT_IN_PAPER}": wides.Row(way)
     for name, way in (("SyncSDE", SyncSDE()), ("ALM", ALM()), ("StochasticALM", StochasticALM()))
 }
 PAPER = {
@@ -48,48 +45,32 @@ PAPER = {
     sets.BEST: "16.872 44.707 0.324",
     **dict.fromkeys(OURS, "- - -"),
 }
-KNOWN = ("Vast mountain range with snow", *sets.LANDSCAPES[:3])
+KNOWN = ("Vast mountain range with snow", *wides.LANDSCAPES[:3])
 
 
 def rows(flags: argparse.Namespace) -> dict[str, object]:
     return {
-        "SyncTweedies": sets.Row(SyncTweedies(), stride=1 / 8),
-        sets.USUAL: sets.near(SyncSDE(5.0)),
-        **sets.best(flags, sets.near),
+        "SyncTweedies": wides.Row(SyncTweedies(), stride=1 / 8),
+        sets.USUAL: wides.near(SyncSDE(5.0)),
+        **sets.best(flags, wides.near),
         **OURS,
     }
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    sets.wide_options(parser)
-    sets.sweep_option(parser, "FID")
+def load(flags: argparse.Namespace) -> tuple[list[str], wides.WidePictures]:
+    return sets.subjects(flags, KNOWN, str), wides.WidePictures(flags, sets.prior_of(flags))
 
 
-def start(flags: argparse.Namespace) -> Measure:
-    listed = sets.subjects(flags, KNOWN, str)
-    maker, judges = sets.WidePictures(flags, sets.prior_of(flags)), Judges(flags)
-    side = maker.prior.size
-    return sets.measuring(flags, listed, maker, lambda job, *told: judges.cells(job, METRICS, *told, crop=side))
-
-
-def tiny(folder: Path) -> dict[str, object]:
-    return {**sets.tiny_set(folder, "stable_diffusion", ["a lake", "hills"]), "width": 128, "strengths": [2.0, 8.0]}
-
-
-TABLE = Table(
+TABLE = sets.table(
     name="syncsde_03",
     text=__doc__,
-    metrics=METRICS,
     paper=PAPER,
-    items=250,
     rows=rows,
-    not_run={sets.BEST: sets.UNKNOWN},
-    made_from={"weights": "a folder of Stable Diffusion 2", **sets.PROMPTS},
-    judged_by=JUDGES,
-    loose=(*sets.LOOSE, "strengths"),
-    start=start,
-    tiny=tiny,
-    options=options,
+    made_from={"weights": "a folder of Stable Diffusion 2"},
+    load=load,
+    tiny=wides.tiny,
+    options=wides.options,
+    crop=True,
 )
 
 if __name__ == "__main__":

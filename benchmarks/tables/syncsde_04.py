@@ -32,6 +32,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,9 @@ from alm_image.priors.deepfloyd_two import Upscaler, load_upscaler, text_of
 from alm_image.views import view_named
 
 from benchmarks.tables import sets
-from benchmarks.tables.common import Measure, Table, run
-from benchmarks.tables.pictures import JUDGES, Judges
+from benchmarks.tables.common import run
 from benchmarks.tables.tiny import makers
 
-METRICS = ("KID ↓", "FID ↓", "CLIP-S ↑")
 PAPER = {
     "Visual Anagrams": "195.286 215.082 0.290",
     "SyncTweedies": "215.119 226.922 0.262",
@@ -113,19 +112,8 @@ class Anagrams:
         return self._anagram((prompt, prompt), ("rotate-180", SAME), Row(Independent()), seed, count).canvases
 
     def _anagram(self, prompts: Sequence[str], views: Sequence[str], row: Row, seed: int, count: int) -> AnagramResult:
-        return anagram(
-            prompts,
-            views,
-            upscaler=self.upscaler,
-            sync_upscaler=row.joint,
-            noise_level=row.noise_level,
-            prior=self.prior,
-            method=row.way,
-            steps=self.flags.steps,
-            together=self.flags.together,
-            seed=seed,
-            count=count,
-        )
+        second = {"upscaler": self.upscaler, "sync_upscaler": row.joint, "noise_level": row.noise_level}
+        return anagram(prompts, views, **second, **sets.told(self.flags, self.prior, row.way, seed, count))
 
 
 def rows(flags: argparse.Namespace) -> dict[str, object]:
@@ -137,45 +125,26 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    sets.options(parser, steps=30, guidance=10.0)
-    sets.sweep_option(parser, "FID")
-
-
-def start(flags: argparse.Namespace) -> Measure:
-    pairs = sets.subjects(flags, KNOWN, Pair.read)
-    prior, judges = sets.prior_of(flags), Judges(flags)
+def load(flags: argparse.Namespace) -> tuple[list[Pair], Anagrams]:
+    pairs, prior = sets.subjects(flags, KNOWN, Pair.read), sets.prior_of(flags)
     told = {"device": flags.device, "dtype": flags.dtype, "guidance": flags.guidance}
-    upscaler = load_upscaler(flags.upscaler, text=text_of(prior), **told)
-    return sets.measuring(
-        flags, pairs, Anagrams(flags, prior, upscaler), lambda job, *told: judges.cells(job, METRICS, *told)
-    )
+    return pairs, Anagrams(flags, prior, load_upscaler(flags.upscaler, text=text_of(prior), **told))
 
 
 def tiny(folder: Path) -> dict[str, object]:
-    flags = sets.tiny_set(folder, "deepfloyd", [KNOWN[0], KNOWN[4]])
     makers("alm-image", "tiny").FOLDERS["deepfloyd_super"](folder / "upscaler")
-    return {**flags, "upscaler": folder / "upscaler", "strengths": [2.0, 8.0]}
+    return {**sets.tiny_set(folder, "deepfloyd", [KNOWN[0], KNOWN[4]]), "upscaler": folder / "upscaler"}
 
 
-TABLE = Table(
+TABLE = sets.table(
     name="syncsde_04",
     text=__doc__,
-    metrics=METRICS,
     paper=PAPER,
-    items=250,
     rows=rows,
-    not_run={sets.BEST: sets.UNKNOWN},
-    made_from={
-        "weights": "a folder of DeepFloyd IF, stage I",
-        "upscaler": "a folder of its stage II",
-        **sets.PROMPTS,
-    },
-    judged_by=JUDGES,
-    loose=(*sets.LOOSE, "strengths"),
-    start=start,
+    made_from={"weights": "a folder of DeepFloyd IF, stage I", "upscaler": "a folder of its stage II"},
+    load=load,
     tiny=tiny,
-    options=options,
+    options=partial(sets.options, steps=30, guidance=10.0),
 )
 
 if __name__ == "__main__":

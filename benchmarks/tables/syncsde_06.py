@@ -36,7 +36,7 @@ from alm_image import ImagePrior, Result, regions, wide
 from PIL import Image
 
 from benchmarks.common import environment
-from benchmarks.tables import sets
+from benchmarks.tables import sets, wides
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
 from benchmarks.tables.tiny import makers
 
@@ -62,7 +62,7 @@ def making(prior: ImagePrior, task: str) -> Make:
     """The verb, with all that is the same for both rows."""
     side = prior.size
     if task == "wide":
-        return partial(wide, width=4 * side, stride=side // 4, prompt=sets.LANDSCAPES[0])
+        return partial(wide, width=4 * side, stride=side // 4, prompt=wides.LANDSCAPES[0])
     mask = Image.new("L", (side, side))
     mask.paste(255, (side // 4, side // 4, 3 * side // 4, 3 * side // 4))
     return partial(regions, "a painting of a beach", [(mask, "a painting of a big boat")])
