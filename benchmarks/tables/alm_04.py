@@ -78,8 +78,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def start(flags: argparse.Namespace) -> Measure:
-    listed = sets.subjects(flags, wides.LANDSCAPES, str)
-    maker, judges = wides.WidePictures(flags, sets.prior_of(flags)), Judges(flags)
+    listed, maker = wides.load(flags, wides.LANDSCAPES)
+    judges = Judges(flags)
     marks = {AESTHETIC: Aesthetic.load(flags.aesthetic, judges.clip)}
     if flags.q_align:
         marks[Q_ALIGN] = QAlign.load(device=flags.device)

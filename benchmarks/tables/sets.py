@@ -58,7 +58,9 @@ Pictures = Sequence[Image.Image]
 class Maker(Protocol[Subject]):
     """What a table makes of a subject with `prior`: pictures of seeds `seed` to `seed + count − 1`."""
 
-    prior: ImagePrior
+    @property
+    def prior(self) -> ImagePrior:
+        """The model."""
 
     def prompts(self, subject: Subject) -> tuple[str, ...]:
         """What the pictures of an item are to show, a prompt a picture."""
@@ -155,11 +157,11 @@ def measuring(
         def cells(way: object, store: Store) -> Cells:
             made, prompts = {}, {}
             for at, subject in enumerate(listed):
-                told, draw = maker.prompts(subject), partial(maker.made, subject, way)
-                items = _kept(store, f"{at:02d}", len(told), job.limit, flags.seed, flags.batch, draw)
+                shown, draw = maker.prompts(subject), partial(maker.made, subject, way)
+                items = _kept(store, f"{at:02d}", len(shown), job.limit, flags.seed, flags.batch, draw)
                 for number, paths in enumerate(items):
                     made |= {f"{at:02d}-{number:04d}-{view}": path for view, path in enumerate(paths)}
-                    prompts |= {f"{at:02d}-{number:04d}-{view}": prompt for view, prompt in enumerate(told)}
+                    prompts |= {f"{at:02d}-{number:04d}-{view}": prompt for view, prompt in enumerate(shown)}
             return judge(job, made, references, prompts)
 
         return swept(job, cells, "FID ↓"), job.limit
@@ -173,7 +175,9 @@ def swept(job: Job, cells: Callable[[Any, Store], Cells], by: str) -> Cells:
         return cells(job.way, job.items)
     found = []
     for way in job.way.ways:
-        of_way = cells(way, job.items.under(f"{job.row}, {way}", swept=repr(way)))
+        # Not under the row's own items, so that another strength makes no others anew.
+        store = job.shared.under(f"{job.row}, {way}", row=job.row, group=job.group, way=repr(way))
+        of_way = cells(way, store)
         cell = of_way[by]
         value = float("inf") if cell is None or cell["value"] is None else cell["value"]
         found.append((value, len(found), way, of_way))
@@ -206,11 +210,11 @@ def subjects(flags: argparse.Namespace, known: Sequence[Any], read: Callable[[An
         raise ValueError(f"{flags.prompts or 'the table'} has no such prompts as --help says: {error!r}") from None
 
 
-def options(parser: argparse.ArgumentParser, *, steps: int = 50, guidance: float = 7.5, references: int = 2000) -> None:
+def options(parser: argparse.ArgumentParser, *, steps: int = 50, guidance: float = 7.5) -> None:
     """How the pictures of a set are made."""
     parser.add_argument("--steps", type=int, default=steps, help=f"({steps})")
     parser.add_argument("--guidance", type=float, default=guidance, help=f"the scale ({guidance:g})")
-    parser.add_argument("--references", type=int, default=references, help=f"pictures a prompt ({references})")
+    parser.add_argument("--references", type=int, default=2000, help="pictures a prompt (2000)")
     parser.add_argument("--batch", type=int, default=1, help="pictures that are made at once (1)")
     parser.add_argument("--together", type=int, default=1, help="windows or trajectories that share a call (1)")
 

@@ -52,7 +52,8 @@ from benchmarks.tables.pairs import Pair, prepared, tiny_inpainting
 from benchmarks.tables.store import Store
 from benchmarks.tables.tiny import clip, makers
 
-CLIP_S, WHOLE, BACKGROUND = METRICS = ("CLIP-S ↑", "LPIPS ↓", "BG-LPIPS ↓")
+WHOLE, BACKGROUND = "LPIPS ↓", "BG-LPIPS ↓"
+KEYS = {"CLIP-S ↑": "clip_score", WHOLE: "lpips", BACKGROUND: "bg_lpips"}
 PAPER = {
     "DDIB": "0.294 0.379 0.350",
     "SDEdit": "0.298 0.407 0.369",
@@ -123,8 +124,7 @@ def start(flags: argparse.Namespace) -> Measure:
             found = evaluate_pairs(made, sources, lpips=lpips, **masked, **told)
             targets = {each.name: swapped(each.caption, *each.swap) for each in items}
             found |= evaluate_set(made, prompts=targets, similarity=judge.cosines, **told)
-            keys = {CLIP_S: "clip_score", WHOLE: "lpips", BACKGROUND: "bg_lpips"}
-            return {name: interval(found[key]) if key in found else None for name, key in keys.items()}
+            return {name: interval(found[key]) if key in found else None for name, key in KEYS.items()}
 
         return sets.swept(job, cells, BACKGROUND if flags.masks else WHOLE), len(items) // len(SWAPS)
 
@@ -153,13 +153,11 @@ def _edit(flags: argparse.Namespace, prior: ImagePrior, row: Row, item: Item, pa
     told |= {"prior": prior, "method": row.method, "threshold": flags.threshold, "paste": False}
     everything = Image.new("L", Image.open(item.source).size, 255)
     everything.putpixel((0, 0), 0)  # a mask keeps something; in the model's state this one keeps nothing
-    if row.whole:
-        made = edit(item.source, negative_prompt=NOTHING, mask=everything, **told)
-    else:
-        try:
-            made = edit(item.source, **told)
-        except ValueError:  # nothing, or all, is above the threshold
-            made = edit(item.source, mask=everything, **told)
+    try:
+        alone = {"negative_prompt": NOTHING, "mask": everything} if row.whole else {}
+        made = edit(item.source, **alone, **told)
+    except ValueError:  # nothing, or all, is above the threshold
+        made = edit(item.source, mask=everything, **told)
     made.result.images[0].save(path)
 
 
@@ -179,7 +177,7 @@ def tiny(folder: Path) -> dict[str, object]:
 TABLE = Table(
     name="syncsde_02",
     text=__doc__,
-    metrics=METRICS,
+    metrics=tuple(KEYS),
     paper=PAPER,
     items=250,
     rows=rows,

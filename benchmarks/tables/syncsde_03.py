@@ -27,6 +27,7 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
+from functools import partial
 
 from alm_core import ALM, StochasticALM, SyncSDE
 from alm_core.fusions import SyncTweedies
@@ -57,17 +58,13 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def load(flags: argparse.Namespace) -> tuple[list[str], wides.WidePictures]:
-    return sets.subjects(flags, KNOWN, str), wides.WidePictures(flags, sets.prior_of(flags))
-
-
 TABLE = sets.table(
     name="syncsde_03",
     text=__doc__,
     paper=PAPER,
     rows=rows,
     made_from={"weights": "a folder of Stable Diffusion 2"},
-    load=load,
+    load=partial(wides.load, known=KNOWN),
     tiny=wides.tiny,
     options=wides.options,
     crop=True,

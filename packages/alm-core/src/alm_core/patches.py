@@ -15,6 +15,9 @@ from torch import Tensor
 
 __all__ = ["Scale", "blocks", "gaps", "moved", "pad", "pool", "pyramid", "ravel", "unravel"]
 
+CHUNK = 1 << 12
+"""Exemplars that are compared with the others at once."""
+
 Sizes = tuple[int, ...]
 
 
@@ -139,12 +142,14 @@ def gaps(scale: Scale, seed: int, among: int = 1000) -> Tensor:
     """g (K): the mean square distance to the nearest of some other exemplars, summed over channels."""
     p = scale.exemplars.flatten(1)
     some = torch.randperm(len(p), generator=torch.Generator().manual_seed(seed))[:among].to(p.device)
-    squares, gaps = p.square().sum(1), []
-    for mine in torch.split(torch.arange(len(p), device=p.device), 1 << 12):
-        d = squares[mine, None] - 2 * p[mine] @ p[some].T + squares[some]
-        d[mine[:, None] == some] = math.inf
-        gaps.append(d.amin(1).clamp(min=0) / scale.exemplars.shape[2])
-    gap = torch.cat(gaps)
+    squares, least = p.square().sum(1), torch.empty(len(p), device=p.device)
+    for start in range(0, len(p), CHUNK):
+        mine = p[start : start + CHUNK]
+        d = torch.addmm(squares[some], mine, p[some].T, alpha=-2)
+        (own,) = torch.where((some >= start) & (some < start + len(mine)))
+        d[some[own] - start, own] = math.inf
+        least[start : start + len(mine)] = d.amin(1)
+    gap = (least + squares).clamp(min=0) / scale.exemplars.shape[2]
     return torch.where(gap.isfinite(), gap, 0.0)
 
 
