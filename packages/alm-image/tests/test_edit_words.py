@@ -88,7 +88,7 @@ def test_thresholds_that_leave_nothing_or_all_say_what_the_map_spans(folder: Fol
     assert middle(picture_of(1), word="a", **options) > 0
 
 
-@pytest.mark.parametrize("name", ["flux_dev", "deepfloyd", "pixel_epsilon"])
+@pytest.mark.parametrize("name", ["deepfloyd", "pixel_epsilon"])
 def test_models_whose_attention_is_not_read_ask_for_a_mask(folder: Folder, name: str) -> None:
     with pytest.raises(ValueError, match="attention cannot be read: say with a mask"):
         edit(picture_of(1), source_prompt=SOURCE, prompt=TARGET, prior=load_prior(folder(name)))

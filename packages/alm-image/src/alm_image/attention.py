@@ -1,4 +1,4 @@
-"""The soft map of where words of a prompt lie in a picture, read from a U-Net's own attention.
+"""The soft map of where words of a prompt lie in a picture, read from a network's own attention: the maps, and U-Nets.
 
     M_fg[h, w] = Σ_{h', w'} M_self[h, w, h', w'] M_cross[u, h', w']      (SyncSDE Eq. 25, after CSG)
     B̃ = 1 − M_fg,   B = χ(B̃ ≥ τ)                                        (Eq. 24, 12)
@@ -11,13 +11,13 @@ edited is M_fg > 0.3, so τ = 0.7.
 Our choices: where no cross-attention layer is so coarse, as in SDXL, the coarsest there are; where the last block has
 no attention, as in SDXL, the last self-attention on the way up; M_cross is clipped to [0, 1] after resizing, so that
 M_fg lies there, too; M_self of more than 64 × 64 tokens is kept in blocks of them, summed over keys and averaged over
-queries, so that its rows still sum to 1; only the rows of the conditional call are read.
+queries, so that its rows still sum to 1; only the rows of the conditional call are read. FLUX: see `attention_flux`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 
 from alm_image.words import positions
 
-__all__ = ["Maps", "UNetAttention", "background", "foreground", "probabilities"]
+__all__ = ["Maps", "Reader", "UNetAttention", "background", "foreground", "probabilities", "watched"]
 
 COARSE = 16 * 16
 """Cross-attention is read where there are at most so many tokens."""
@@ -81,21 +81,21 @@ class Maps:
 
     def see_cross(self, query: Tensor, key: Tensor, scale: float) -> None:
         """Reads a cross-attention layer: how much each place looks at the word's tokens, (h, w)."""
-        grid = _grid_of(query.shape[2], self._size)
-        parts = [weights[:, self._at].mean(1) for _, weights in probabilities(query, key, scale, self._chunk)]
-        self._layers.setdefault(grid, []).append(torch.cat(parts).view(grid))
+        self._keep([weights[:, self._at].mean(1) for _, weights in probabilities(query, key, scale, self._chunk)])
 
     def see_own(self, query: Tensor, key: Tensor, scale: float) -> None:
         """Reads the self-attention layer: how much each place looks at each other."""
-        fine = _grid_of(query.shape[2], self._size)
-        self._grid, cell = _blocks(fine, self._side, query.device)
-        places = self._grid[0] * self._grid[1]
-        if self._own is None:
-            self._own = torch.zeros(places, places, device=query.device)
-        sizes = torch.bincount(cell, minlength=places)
+        cell = self._cells(query)
         for part, weights in probabilities(query, key, scale, self._chunk):
-            pooled = weights.new_zeros(len(weights), places).index_add_(1, cell, weights)
-            self._own.index_add_(0, cell[part], pooled / sizes[cell[part], None])
+            self._add(weights, cell, part)
+
+    def see_joint(self, query: Tensor, key: Tensor, scale: float) -> None:
+        """Reads a layer of joint attention, whose keys are the text's and then one of each place: both maps at once."""
+        text, cell, parts = key.shape[2] - query.shape[2], self._cells(query), []
+        for part, weights in probabilities(query, key, scale, self._chunk):
+            parts.append(weights[:, self._at].mean(1))
+            self._add(weights[:, text:], cell, part)
+        self._keep(parts)
 
     def end(self) -> None:
         """Closes a time: the mean over layers, divided by its maximum, joins the mean over times."""
@@ -118,15 +118,67 @@ class Maps:
 
     @property
     def own(self) -> Tensor:
-        """M_self (h, w, h, w): [h, w] sums to 1."""
+        """M_self (h, w, h, w): [h, w] sums to 1, for the mean over layers and times is divided by its own sum."""
         if self._own is None:
             raise ValueError("no attention was read: call the network inside the pass")
-        return (self._own / self.times).view(*self._grid, *self._grid)
+        return (self._own / self._own.sum(1, keepdim=True)).view(*self._grid, *self._grid)
 
     @property
     def fore(self) -> Tensor:
         """M_fg (h, w) in [0, 1]."""
         return foreground(self.own, self.cross)
+
+    def _keep(self, parts: Sequence[Tensor]) -> None:
+        """Adds a layer to M_cross, which comes in parts of its places."""
+        layer = torch.cat(list(parts))
+        grid = _grid_of(len(layer), self._size)
+        self._layers.setdefault(grid, []).append(layer.view(grid))
+
+    def _cells(self, query: Tensor) -> Tensor:
+        """The place in M_self of each query token; sets the grid of these places."""
+        fine = _grid_of(query.shape[2], self._size)
+        self._grid, cell = _blocks(fine, self._side, query.device)
+        places = self._grid[0] * self._grid[1]
+        if self._own is None:
+            self._own = torch.zeros(places, places, device=query.device)
+        return cell
+
+    def _add(self, weights: Tensor, cell: Tensor, part: slice) -> None:
+        """Adds to M_self how much the tokens `part` look at each token (n, tokens)."""
+        assert self._own is not None
+        pooled = weights.new_zeros(len(weights), len(self._own)).index_add_(1, cell, weights)
+        self._own.index_add_(0, cell[part], pooled)
+
+
+class Reader(Protocol):
+    """What reads the attention of a network: `UNetAttention`, `attention_flux.JointAttention`."""
+
+    def positions(self, prompt: str, words: Sequence[str]) -> tuple[int, ...]:
+        """Where the tokens of the words stand in what the network reads. Raises ValueError, as `words.positions`."""
+        ...
+
+    def watch(self, at: Sequence[int], size: Grid) -> AbstractContextManager[Maps]:
+        """While it is open each network call adds a time to the maps of the tokens `at`; `size` is the state's.
+
+        What the network answers stays the same, and the network is as before at the end, also after an error.
+        """
+        ...
+
+
+@contextmanager
+def watched(network: Any, instead: Mapping[str, Any], maps: Maps) -> Iterator[Maps]:
+    """While it is open the network has the attention processors `instead`, by name, and each call ends a time of maps.
+
+    The processors are put back at the end, also after an error.
+    """
+    before = dict(network.attn_processors)
+    hook = network.register_forward_hook(lambda *_: maps.end())
+    try:
+        network.set_attn_processor({**before, **instead})
+        yield maps
+    finally:
+        hook.remove()
+        network.set_attn_processor(before)
 
 
 @dataclass(frozen=True)
@@ -137,29 +189,23 @@ class UNetAttention:
     tokenizer: Any
 
     def positions(self, prompt: str, words: Sequence[str]) -> tuple[int, ...]:
-        """Where the tokens of the words stand in what the network reads. Raises ValueError, as `words.positions`."""
+        """See `Reader`."""
         return positions(self.tokenizer, prompt, words)
 
     @contextmanager
     def watch(self, at: Sequence[int], size: Grid) -> Iterator[Maps]:
-        """While it is open each network call adds a time to the maps of the tokens `at`; `size` is the state's.
+        """See `Reader`.
 
         What the network answers stays the same to the bit: each layer that is read computes as before, by its own
-        processor, and its queries and keys are multiplied once more, in chunks. The processors are put back at the
-        end, also after an error.
+        processor, and its queries and keys are multiplied once more, in chunks.
         """
-        before = dict(self.unet.attn_processors)
+        before = self.unet.attn_processors
         maps = Maps(at, size)
         last = _last_own(list(before))
         watching = {name: _Watching(each, maps.see_cross) for name, each in before.items() if ".attn2." in name}
         watching[last] = _Watching(before[last], maps.see_own)
-        hook = self.unet.register_forward_hook(lambda *_: maps.end())
-        try:
-            self.unet.set_attn_processor(before | watching)
+        with watched(self.unet, watching, maps):
             yield maps
-        finally:
-            hook.remove()
-            self.unet.set_attn_processor(dict(before))
 
 
 @dataclass(frozen=True)

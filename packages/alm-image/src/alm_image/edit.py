@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from alm_image.attention import UNetAttention, background
+from alm_image.attention import Reader, background
 from alm_image.blend import Gaussian, Hard
 from alm_image.captions import Captioner
 from alm_image.complete import Clock, Result, finish, pixels_of, watcher
@@ -94,7 +94,7 @@ def edit(
         raise ValueError(f"the threshold must lie between 0 and 1, got {threshold}")
     coupled, picture = _coupled(method), read_picture(image)
     given = None if mask is None else read_mask(mask, picture)
-    reader: UNetAttention | None = getattr(prior, "attention", None)
+    reader: Reader | None = getattr(prior, "attention", None)
     if given is None and reader is None:
         raise ValueError("this model's attention cannot be read: say with a mask (--mask) what is to be edited")
     said = _said(picture, options.prompt, source_prompt, swap, word, captioner, mask is None)
@@ -115,7 +115,7 @@ class _Said:
 class _Watch:
     """What reads the attention, and at which tokens."""
 
-    reader: UNetAttention
+    reader: Reader
     at: tuple[int, ...]
 
 

@@ -34,17 +34,17 @@ def swapped(prompt: str, old: str, new: str) -> str:
     return made
 
 
-def positions(tokenizer: Any, prompt: str, words: Sequence[str]) -> tuple[int, ...]:
+def positions(tokenizer: Any, prompt: str, words: Sequence[str], length: int | None = None) -> tuple[int, ...]:
     """Where the tokens of the words stand in what a network reads of the prompt: all tokens of all places of each.
 
-    `tokenizer` is the pipeline's. Raises ValueError for a word that is not in the prompt, or only in the part that is
-    cut off.
+    `tokenizer` is the pipeline's, `length` how many tokens are read, by default as many as it says. Raises ValueError
+    for a word that is not in the prompt, or only in the part that is cut off.
     """
-    content = _tokens(tokenizer, prompt)
-    whole: list[int] = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
+    content, length = _tokens(tokenizer, prompt), length or tokenizer.model_max_length
+    whole: list[int] = tokenizer(prompt, truncation=True, max_length=length).input_ids
     # Special tokens before the text: those that the truncated text does not begin with.
     first = next(n for n in range(len(whole)) if whole[n : n + 1] == content[:1])
-    read = min(len(content), tokenizer.model_max_length - (len(tokenizer("").input_ids)))
+    read = min(len(content), length - len(tokenizer("").input_ids))
     found: set[int] = set()
     for word in words:
         places = [match.span() for match in _pattern(word).finditer(prompt)] if word.strip() else []

@@ -17,6 +17,7 @@ from alm_core.placement import Options
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from alm_image.attention_flux import JointAttention
 from alm_image.priors.base import Defaults
 from alm_image.priors.files import component_config
 from alm_image.priors.network import NetworkPrior
@@ -94,19 +95,20 @@ def load(folder: Path, options: Options) -> NetworkPrior:
     prepare_network(transformer, options.attention)
     codec = VaeCodec(pipe.vae, options.device, tiling=options.vae_tiling)
     place(pipe, options)
-    scale = options.scale(GUIDANCE) if distilled else 1.0
+    scale, tokens = options.scale(GUIDANCE) if distilled else 1.0, 512 if distilled else 256
     plain = Unguided(FluxNetwork(transformer, 1.0 if distilled else None))
     return NetworkPrior(
         plain=plain,
         guided=Unguided(FluxNetwork(transformer, scale)) if distilled else plain,
         grid=grid_of(pipe.scheduler),
         codec=codec,
-        text=FluxText(pipe, options.device, 512 if distilled else 256),
+        text=FluxText(pipe, options.device, tokens),
         device=options.device,
         size=pipe.default_sample_size * codec.factor,
         multiple=PATCH * codec.factor,
         guidance=scale,
         defaults=Defaults(50, ALM(), Inversion()) if distilled else Defaults(4, ALM(), FixedNoise()),
+        attention=JointAttention(transformer, pipe.tokenizer_2, tokens),
     )
 
 

@@ -13,7 +13,7 @@ from alm_core.grid import Grid
 from alm_core.guidance import Condition, Evaluate, known_conditions
 from torch import Tensor
 
-from alm_image.attention import UNetAttention
+from alm_image.attention import Reader
 from alm_image.priors.base import Defaults
 from alm_image.priors.bound import Bound
 from alm_image.priors.text import NoText, Text
@@ -41,7 +41,7 @@ class NetworkPrior:
     bound: Bound | None = None
     windowed: bool = True
     defaults: Defaults = field(default_factory=lambda: Defaults(50, ALM(), Inversion()))
-    attention: UNetAttention | None = None
+    attention: Reader | None = None
 
     @property
     def guided_rows(self) -> int:
