@@ -20,7 +20,8 @@ What the paper leaves open, and what was chosen:
   references, too; CLIP is shown the prompt alone. The negative prompt is of the paper, the other side behind it.
 - ALM's weights. Those for pictures, w1 = 1 and w2 = 0.005. X_t by one noise that stays (FixedNoise).
 - SyncSDE's λ. 1/λ = 5, and no synchronisation in the last 20%, as its paper says of meshes.
-- SyncTweedies and StochSync are this library's joint methods, to the end of the steps, with the same attention.
+- SyncTweedies and StochSync are this library's joint methods, to the end of the steps, with the same attention;
+  views count by the cosine at which they see.
 - UVs. They are made anew for every mesh, since those of Objaverse overlap.
 - What is behind a mesh when it is measured. White, in references, too, by the mesh's outline.
 - How many references. One a mesh and view, 2,500, with noise of their own, and without attention across views.

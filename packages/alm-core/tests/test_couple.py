@@ -118,6 +118,9 @@ def test_a_callback_is_told_of_the_last(prior: GaussianMixture, schedule: Schedu
         ([Strand(), Strand(follows={0: -LEFT})], "must be 0 or more"),
         ([Strand(), Strand(), Strand(follows={0: LEFT, 1: LEFT})], "sum to at most 1"),
         ([Strand(), Strand(start=0)], "an earlier given one"),
+        ([], "one trajectory or more"),
+        ([Strand(), Strand(given=torch.zeros(1, 1, 6), follows={0: LEFT})], "is given"),
+        ([Strand(given=torch.zeros(1, 1, 6)), Strand(given=torch.zeros(1, 1, 6), start=0)], "is given"),
         ([Strand(given=torch.zeros(1, 1, 5), reference=FixedNoise())], "a given sample must be"),
     ],
 )

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 from alm_core import Counted, Level, Prediction, Schedule
-from alm_core.prior import Prior, ancestral, ddim, rows_of, score_coefficient
+from alm_core.analytic import GaussianMixture
+from alm_core.prior import ByCondition, Prior, ancestral, ddim, rows_of, score_coefficient
 from alm_core.schedule import sigma
 from alm_core.testing import check_prior
 
@@ -100,3 +101,21 @@ def test_one_condition_serves_all_rows_and_another_number_is_refused() -> None:
     assert rows_of(None, 3) is None
     with pytest.raises(ValueError, match="got 2 for 3 rows"):
         rows_of(("a", "b"), 3)
+
+
+def test_each_row_is_predicted_by_the_prior_that_is_its_condition_wherever_it_stands() -> None:
+    level = Level(7.0, 0.8, 0.6)
+    one, other = (
+        GaussianMixture(torch.full((1, 3), mean).double(), torch.eye(3).double(), torch.ones(1).double())
+        for mean in (-2.0, 3.0)
+    )
+    x_t = torch.randn(4, 3)
+    told = (other, one, other, other)
+    made = ByCondition().predict(x_t, level, told)
+    for n, prior in enumerate(told):
+        alone = prior.predict(x_t[n : n + 1], level, None)
+        torch.testing.assert_close(made.x0[n : n + 1], alone.x0.to(made.x0))
+        torch.testing.assert_close(made.eps[n : n + 1], alone.eps.to(made.eps))
+    assert torch.equal(ByCondition().predict_guided(x_t, level, told).x0, made.x0)
+    with pytest.raises(ValueError, match="got 1 for 4 rows"):
+        ByCondition().predict(x_t, level, (one,))

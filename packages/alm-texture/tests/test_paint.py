@@ -1,7 +1,7 @@
 """Painting: what is given stays, the rest is made from it, and a job goes on where it stopped."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from alm_core import (
     Noise,
     NotFiniteError,
     Prediction,
+    Prior,
     Replacement,
     SyncSDE,
 )
@@ -215,12 +216,60 @@ def test_a_joint_method_keeps_kept_texels_and_takes_all_views_of_an_exemplar_in_
     assert bool((result.textures[0][stays] == 90).all())
 
 
+@dataclass(frozen=True)
+class Told(Exemplar):
+    """An exemplar prior that notes of which view each density is, by what of it is no mesh."""
+
+    noted: list[tuple[Tensor, ...]] = field(default_factory=list)
+
+    def given(self, x_0: Tensor, mask: Tensor, outside: Tensor) -> Prior:
+        self.noted.append((x_0, outside))
+        return Noted(super().given(x_0, mask, outside), x_0, outside)
+
+
+@dataclass(frozen=True, eq=False)
+class Noted:
+    """Checks that what it predicts is of its own view: outside of the mesh x̂_0 is what was given there."""
+
+    prior: Prior
+    x_0: Tensor
+    outside: Tensor
+
+    def predict(self, x_t: Tensor, level: Level, conditions: object) -> Prediction:
+        prediction = self.prior.predict(x_t, level, None)
+        assert len(x_t) == 1
+        torch.testing.assert_close(prediction.x0 * self.outside, self.x_0 * self.outside)
+        aside = (self.outside > 0).expand_as(x_t)
+        # The canvas holds the noised backdrop of this very view there.
+        assert float((x_t[aside] - level.a * self.x_0[aside]).std()) < 2 * level.s + 1e-3
+        return prediction
+
+
+@pytest.mark.parametrize("together", [None, 2])
+@pytest.mark.parametrize("fusion", [StochSync(), SyncTweedies()])
+def test_with_an_exemplar_each_view_is_predicted_by_its_own_density(fusion: Fusion, together: int | None) -> None:
+    prior = Told((EXAMPLE,))
+    result = paint(uv_sphere(), prior=prior, method=fusion, together=together, **QUICK)
+    assert len(prior.noted) == len(result.cameras)
+    assert bool(np.isfinite(result.textures[0]).all())
+
+
+def test_views_count_by_how_squarely_they_see() -> None:
+    shared = canvas_of(Scene(uv_sphere()), Smooth(), paper_views(), 64, 0, None, 64)
+    for window, outside in zip(shared.windows, shared.outside, strict=True):
+        assert float(window.facing.min()) > 0
+        assert float(window.facing.max()) <= 1
+        assert bool((window.facing[outside > 0] == 1).all())
+        middle = window.facing[..., 12:20, 12:20].mean()
+        ring = window.facing[(outside == 0) & (window.facing < 0.5)]
+        assert float(middle) > 0.8 > 0.5 > float(ring.mean())
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ({"reference": FixedNoise()}, "has no reference"),
         ({"resume": "views", "lockstep": False}, "finishes all views at once"),
-        ({"prior": Exemplar((EXAMPLE,)), "together": 2}, "takes all in one call"),
     ],
 )
 def test_what_joint_methods_cannot_take_is_refused(options: dict[str, object], reason: str) -> None:

@@ -65,6 +65,8 @@ def couple(
     or sum to more than 1, and as `sample` does.
     """
     rows = len(noise.seeds)
+    if not strands:
+        raise ValueError("one trajectory or more is wanted, got none")
     with torch.no_grad():
         own = [noise.child(STRAND, j) for j in range(len(strands))]
         pulls = [_pull(strands, j, shape, noise.device) for j in range(len(strands))]
@@ -117,12 +119,16 @@ def _observed(pulls: Sequence[_Pull], states: Sequence[Tensor], rows: int) -> Ob
 
 def _pull(strands: Sequence[Strand], j: int, shape: tuple[int, ...], device: torch.device | str) -> _Pull | None:
     """The maps of trajectory j, checked; None where it follows nothing."""
+    if strands[j].given is not None and (strands[j].follows or strands[j].start is not None):
+        raise ValueError(
+            f"trajectory {j} is given, so it follows and starts from no other: leave follows and start out"
+        )
     maps = {}
     for k, weight in strands[j].follows.items():
         if not 0 <= k < j:
             raise ValueError(f"trajectory {j} can only follow earlier ones, 0 to {j - 1}: got {k}")
         maps[k] = weight.to(device, torch.float32).expand(1, *shape)
-    if not maps or strands[j].given is not None:
+    if not maps:
         return None
     precision = sum(maps.values(), torch.zeros(1, *shape, device=device))
     low = min(float(w.min()) for w in maps.values())

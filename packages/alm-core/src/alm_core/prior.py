@@ -7,7 +7,7 @@ s → 0). A `Prior` is any object with the three members of the protocol: wrap t
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from alm_core.schedule import Level, sigma
 
 __all__ = [
+    "ByCondition",
     "Conditions",
     "Counted",
     "Prediction",
@@ -106,6 +107,31 @@ class Counted:
         self.calls += 1
         self.rows += len(x_t) * self.guided_rows
         return self._prior.predict_guided(x_t, level, conditions)
+
+
+class ByCondition:
+    """A prior whose conditions are priors: each row is predicted by its own, rows of one prior together.
+
+    What a row is made from then does not depend on where in a batch it stands. Counted, a prediction is one call.
+    """
+
+    guided_rows = 1
+
+    def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """The predictions of x_t (rows, …). Raises ValueError for another number of conditions than of rows."""
+        if conditions is None or len(conditions) != len(x_t):
+            known = 0 if conditions is None else len(conditions)
+            raise ValueError(f"one prior a row is wanted as its condition: got {known} for {len(x_t)} rows")
+        x0, eps = torch.empty_like(x_t), torch.empty_like(x_t)
+        for prior in dict.fromkeys(conditions):
+            rows = [n for n, other in enumerate(conditions) if other is prior]
+            prediction = cast(Prior, prior).predict(x_t[rows], level, None)
+            x0[rows], eps[rows] = prediction.x0, prediction.eps
+        return Prediction(x0, eps)
+
+    def predict_guided(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
+        """As `predict`: its priors are taken without guidance."""
+        return self.predict(x_t, level, conditions)
 
 
 def ddim(prediction: Prediction, s: Level) -> Tensor:

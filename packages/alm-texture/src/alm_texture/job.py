@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from alm_core import Counted, Method, Noise, Prior, Progress, Reference, extend, sample
 from alm_core.fuse import fuse
 from alm_core.fusions import Fusion
+from alm_core.prior import ByCondition
 from torch import Tensor
 
 from alm_texture.canvas import Canvas
@@ -25,7 +27,7 @@ class Job:
 
     prior: ViewPrior
     canvas: Canvas
-    method: Method | None
+    method: Method | Fusion
     reference: Reference | None
     steps: int
     seed: int
@@ -51,7 +53,7 @@ class Job:
             self.canvas.x_0,
             self.canvas.mask,
             noise=self.noise,
-            method=self.method,
+            method=cast(Method, self.method),
             reference=self.reference,
             conditions=[(self.condition(i),) for i in range(len(self.canvas.views))],
             together=at_most,
@@ -60,13 +62,17 @@ class Job:
         self.count(counted)
         return last
 
-    def joined(self, fusion: Fusion, at_most: int | None) -> list[Tensor]:
-        """The states (1, …) of all views, read from the one canvas that they share."""
-        canvas = self.canvas
+    def joined(self, at_most: int | None) -> list[Tensor]:
+        """The states (1, …) of all views, read from the one canvas that they share.
+
+        A view counts by how squarely it sees the surface, as in SyncMVD and SyncTweedies.
+        """
+        canvas, told = self.canvas, [self.condition(i) for i in range(len(self.canvas.views))]
         prior: Prior = self.prior
-        if not self.prior.shared:  # one that is made for a view is made for all of them: a row each, in their order
-            given, hole = (torch.cat([w.read(x) for w in canvas.windows]) for x in (canvas.x_0, canvas.mask))
-            prior = self.prior.given(given, hole, torch.cat(canvas.outside))
+        if not self.prior.shared:  # then each view has one of its own, and is conditioned on that
+            prior = ByCondition()
+            read = ([window.read(x) for window in canvas.windows] for x in (canvas.x_0, canvas.mask))
+            told = [self.prior.given(*each) for each in zip(*read, canvas.outside, strict=True)]
         counted = Counted(prior)
         y = fuse(
             counted,
@@ -74,8 +80,9 @@ class Job:
             canvas.windows,
             tuple(canvas.x_0.shape[1:]),
             noise=self.noise,
-            fusion=fusion,
-            conditions=[(self.condition(i),) for i in range(len(canvas.views))],
+            fusion=cast(Fusion, self.method),
+            conditions=[(one,) for one in told],
+            weights=[window.facing for window in canvas.windows],
             x_0=canvas.x_0,
             mask=canvas.mask,
             together=at_most,
@@ -123,7 +130,7 @@ class Job:
             noise=self.noise.child(i),
             x_0=given,
             mask=hole,
-            method=self.method,
+            method=cast(Method, self.method),
             reference=self.reference,
             conditions=(self.condition(i),),
             on_step=lambda progress: self.tell(i * self.steps + progress.index, count),

@@ -96,55 +96,20 @@ def paint(
     size = prior.size if size is None else size
     steps = prior.defaults.steps if steps is None else steps
     lockstep = prior.lockstep and resume is None if lockstep is None else lockstep
-    if size % prior.multiple or size < SMALLEST:
-        raise ValueError(f"views must be {SMALLEST} pixels wide or more, a multiple of {prior.multiple}, got {size}")
-    if steps < 1:
-        raise ValueError(f"steps must be 1 or more, got {steps}")
+    cameras = paper_views() if cameras is None else list(cameras)
     if not -(2**63) <= seed < 2**63:
         raise ValueError(f"the seed must fit 64 bits, got {seed}")
-    if resume is not None and lockstep:
-        raise ValueError("a job is resumed view by view, and lockstep finishes all at once: leave one of them out")
-    cameras = paper_views() if cameras is None else list(cameras)
-    if not cameras:
-        raise ValueError("the list of cameras is empty: leave it out for the paper's ten views")
-    texels = len(mesh.materials) * texture_size**2
-    if keep is not None and len(keep.texels) != texels:
-        raise ValueError(
-            f"a kept texture must have {texels} texels, {len(mesh.materials)} of {texture_size} x {texture_size}, "
-            f"got {len(keep.texels)}: give its own width as texture_size"
-        )
-    if lockstep and not prior.shared and not isinstance(method, Fusion):
-        raise ValueError("this prior is made anew for each view, so views cannot advance together: leave lockstep out")
-    method = method or prior.defaults.method
-    if isinstance(method, Fusion):
-        _check_joint(method, prior, reference, resume, together)
-        reference = None
-    else:
-        reference = reference or suited_reference(method, prior.defaults.reference)
-        if lockstep and method.needs_clean:
-            raise ValueError(
-                f"{type(method).__name__} needs what earlier views have finished, and here all advance together: use "
-                "another method, or let views not read each other (--no-cross-view, in Python lockstep=False)"
-            )
+    _check_sizes(prior, size, steps, len(cameras), keep, texture_size, len(mesh.materials))
+    method, reference = _suited(prior, method, reference, lockstep, resume is not None)
     scene = Scene(mesh, rasterizer)
     canvas = canvas_of(scene, prior, cameras, size, seed, keep, texture_size)
     if not bool(canvas.mask.any()):
         raise ValueError("no view sees anything that is to be painted: choose other views, or keep less")
-    job = Job(
-        prior,
-        canvas,
-        None if isinstance(method, Fusion) else method,
-        reference,
-        steps,
-        seed,
-        prompt,
-        negative_prompt,
-        on_step,
-    )
+    job = Job(prior, canvas, method, reference, steps, seed, prompt, negative_prompt, on_step)
     worth: list[Tensor | None] = [None] * len(cameras)
     done = 0
     if isinstance(method, Fusion):
-        states = job.joined(method, together)
+        states = job.joined(together)
     elif lockstep:
         states = job.together(together)
     else:
@@ -173,14 +138,43 @@ def paint(
     )
 
 
-def _check_joint(
-    method: Fusion, prior: ViewPrior, reference: Reference | None, resume: str | Path | None, together: int | None
+def _check_sizes(
+    prior: ViewPrior, size: int, steps: int, cameras: int, keep: Kept | None, texture_size: int, pages: int
 ) -> None:
+    if size % prior.multiple or size < SMALLEST:
+        raise ValueError(f"views must be {SMALLEST} pixels wide or more, a multiple of {prior.multiple}, got {size}")
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more, got {steps}")
+    if not cameras:
+        raise ValueError("the list of cameras is empty: leave it out for the paper's ten views")
+    texels = pages * texture_size**2
+    if keep is not None and len(keep.texels) != texels:
+        raise ValueError(
+            f"a kept texture must have {texels} texels, {pages} of {texture_size} x {texture_size}, got "
+            f"{len(keep.texels)}: give its own width as texture_size"
+        )
+
+
+def _suited(
+    prior: ViewPrior, method: Method | Fusion | None, reference: Reference | None, lockstep: bool, resumed: bool
+) -> tuple[Method | Fusion, Reference | None]:
+    """The method and its reference, of which a joint method has none. Raises ValueError where they do not fit."""
+    method = method or prior.defaults.method
     name = type(method).__name__
-    if reference is not None or resume is not None:
-        raise ValueError(f"{name} has no reference, and finishes all views at once: leave reference and resume out")
-    if not prior.shared and together is not None:
-        raise ValueError(f"{name} with a prior that is made for the views takes all in one call: leave together out")
+    if isinstance(method, Fusion):
+        if reference is not None or resumed:
+            raise ValueError(f"{name} has no reference, and finishes all views at once: leave reference and resume out")
+        return method, None
+    if lockstep and resumed:
+        raise ValueError("a job is resumed view by view, and lockstep finishes all at once: leave one of them out")
+    if lockstep and not prior.shared:
+        raise ValueError("this prior is made anew for each view, so views cannot advance together: leave lockstep out")
+    if lockstep and method.needs_clean:
+        raise ValueError(
+            f"{name} needs what earlier views have finished, and here all advance together: use another method, or let "
+            "views not read each other (--no-cross-view, in Python lockstep=False)"
+        )
+    return method, reference or suited_reference(method, prior.defaults.reference)
 
 
 def _picture(prior: ViewPrior, view: View, state: Tensor, worth: Tensor | None) -> Picture:

@@ -32,7 +32,8 @@ class MeshView:
 
     `place` (m) are all the places that the view shows, and `cell` (m) the cell that each takes its value from. `stands`
     (1, 1, size, size) is 1 where what the view makes may stand for the later ones: 0 where it sees the surface at a
-    glancing angle and a later view sees it better.
+    glancing angle and a later view sees it better. `facing` (1, 1, size, size) is the cosine at which a cell sees the
+    surface, 1 where it shows none.
     """
 
     size: int
@@ -40,6 +41,7 @@ class MeshView:
     place: Tensor
     cell: Tensor
     stands: Tensor
+    facing: Tensor
 
     def read(self, canvas: Tensor) -> Tensor:
         """(rows, channels, size, size) of a canvas (rows, channels, places)."""
@@ -84,19 +86,20 @@ def mesh_views(
     number = number.cumsum() - 1
     standing = _standing([(number[at], cosine) for at, _, _, cosine in found], count)
     windows = []
-    for view, (at, cell, off, _), stays in zip(views, found, standing, strict=True):
+    for view, (at, cell, off, cosine), stays in zip(views, found, standing, strict=True):
         place = number[at]
         shown = np.full(view.height * view.width, -1, np.int64)
         # The last write wins: the nearest texel of each cell comes last.
         order = np.argsort(-off, kind="stable")
         shown[cell[order]] = place[order]
-        stands = np.ones(len(shown), np.float32)
-        stands[cell[order]] = stays[order]
+        stands, facing = np.ones((2, len(shown)), np.float32)
+        stands[cell[order]], facing[cell[order]] = stays[order], cosine[order]
         own = np.flatnonzero(shown < 0)
         shown[own] = count + np.arange(len(own))
         place, cell = np.concatenate([place, shown[own]]), np.concatenate([cell, own])
-        square = stands.reshape(1, 1, view.height, view.width)
-        windows.append(MeshView(view.width, *(torch.from_numpy(x).to(device) for x in (shown, place, cell, square))))
+        squares = (x.reshape(1, 1, view.height, view.width) for x in (stands, facing))
+        tensors = (torch.from_numpy(x).to(device) for x in (shown, place, cell, *squares))
+        windows.append(MeshView(view.width, *tensors))
         count += len(own)
     return windows, count
 

@@ -56,8 +56,14 @@ class Overlap:
 
     def total(self, numbers: Iterable[int] | None = None) -> Tensor:
         """The sum of the weights of these windows at each place (1, …), of all where none are named."""
-        chosen = range(len(self.windows)) if numbers is None else numbers
-        return sum((self.share(n) for n in chosen), self.blank)
+        if numbers is None or set(numbers) == set(range(len(self.windows))):
+            return self._whole
+        return sum((self.share(n) for n in numbers), self.blank)
+
+    @cached_property
+    def _whole(self) -> Tensor:
+        """The sum of all weights: it is the same at every step."""
+        return sum((self.share(n) for n in range(len(self.windows))), self.blank)
 
     def average(self, pieces: Mapping[int, Tensor], otherwise: Tensor) -> Tensor:
         """The weighted mean of these windows' pieces, `otherwise` (rows, …) where they weigh nothing."""

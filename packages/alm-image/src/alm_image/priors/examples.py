@@ -1,12 +1,12 @@
 """The exemplar prior with example pictures for prompts: what a place is to look like is shown, not said."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from alm_core import Conditions, Level, Prediction, Prior
 from alm_core.exemplar import ExemplarPrior
+from alm_core.prior import ByCondition
 from torch import Tensor
 
 from alm_image.io import read_picture
@@ -32,14 +32,8 @@ class Examples(Weightless):
         return self
 
     def predict(self, x_t: Tensor, level: Level, conditions: Conditions) -> Prediction:
-        """Each row by the density of its condition; rows of one condition together."""
-        told = _densities(conditions, len(x_t))
-        x0, eps = torch.empty_like(x_t), torch.empty_like(x_t)
-        for density in dict.fromkeys(told):
-            rows = [n for n, other in enumerate(told) if other is density]
-            prediction = density.predict(x_t[rows], level, None)
-            x0[rows], eps[rows] = prediction.x0, prediction.eps
-        return Prediction(x0, eps)
+        """Each row by the density of its condition."""
+        return ByCondition().predict(x_t, level, _densities(conditions, len(x_t)))
 
     def condition(self, prompt: str, negative_prompt: str, height: int, width: int) -> object:
         """The density of the pictures' patches over a canvas of the size: as wide as the smallest picture allows.
@@ -82,8 +76,8 @@ def _example(name: str) -> Tensor:
     return picture.pixels()[0]
 
 
-def _densities(conditions: Conditions, rows: int) -> Sequence[ExemplarPrior]:
-    known = [c for c in conditions or () if isinstance(c, ExemplarPrior)]
+def _densities(conditions: Conditions, rows: int) -> tuple[ExemplarPrior, ...]:
+    known = tuple(c for c in conditions or () if isinstance(c, ExemplarPrior))
     if len(known) != rows:
         raise ValueError(f"one condition of this prior a row is wanted: got {len(known)} for {rows} rows")
     return known
