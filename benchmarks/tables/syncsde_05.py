@@ -18,7 +18,7 @@ What the paper leaves open, and what was chosen:
 - 1/λ of the row "best". It is not published: the row is run with `--best VALUE`.
 - Guidance, the ControlNet's strength, the words around a prompt and the negative prompt are as in Table 6 of ALM, which
   says that it follows this setup: 15.5, 0.7. Released code samples by DDPM unless told otherwise; this is DDIM.
-- SyncTweedies is this library's joint method, to the end of the steps; views count by the cosine at which they see, not by a power of it.
+- SyncTweedies is this library's joint method, to the end of the steps; views count by the cosine at which they see.
 - Latent textures of 1536², views of 768², textures of 1024², and UVs that are made anew for each mesh.
 - What is behind a mesh when it is measured. White, in references, too, by the mesh's outline.
 - FID and KID are of all meshes' pictures together: with one value a mesh and their mean they would be others.

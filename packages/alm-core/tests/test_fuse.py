@@ -1,8 +1,11 @@
 """The driver of joint methods: what windows see, how they count, what is given, what is refused."""
 
+from dataclasses import dataclass
+from typing import cast
+
 import pytest
 import torch
-from alm_core import Counted, Independent, Noise, Prediction, Schedule, Slice, sample
+from alm_core import Counted, Independent, Noise, NotFiniteError, Prediction, Schedule, Slice, sample
 from alm_core.fuse import fuse
 from alm_core.fusions import Fusion, JointStep, MultiDiffusion, StochSync, SyncTweedies, VisualAnagrams
 from alm_core.prior import Prior
@@ -171,3 +174,22 @@ def test_all_that_does_not_fit_is_refused(prior: Prior, schedule: Schedule) -> N
     refused("one entry of backgrounds a window", weights=ones, backgrounds=[None])
     refused("give weights too", backgrounds=[None] * 3)
     refused("SyncTweedies makes no use of backgrounds", fusion=SyncTweedies(), weights=ones, backgrounds=[None] * 3)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """NaN from the noise level `below` on."""
+
+    prior: Prior
+    below: float
+    guided_rows: int = 1
+
+    def predict_guided(self, x_t: torch.Tensor, level: Level, conditions: object) -> Prediction:
+        p = self.prior.predict_guided(x_t, level, None)
+        return Prediction(p.x0 * (torch.nan if level.t < self.below else 1), p.eps)
+
+
+def test_a_canvas_that_is_not_finite_is_told_with_its_step(prior: Prior, schedule: Schedule) -> None:
+    broken = cast(Prior, Broken(prior, schedule.levels[2].t + 1))
+    with pytest.raises(NotFiniteError, match=f"step 3 of {schedule.steps} gave NaN"):
+        fuse(broken, schedule, WINDOWS, (2, 14), noise=Noise.batch(0, 1), fusion=MultiDiffusion())

@@ -14,7 +14,7 @@ from alm_core.fusions import Fusion, JointStep, Overlap
 from alm_core.methods import blend
 from alm_core.noise import Noise
 from alm_core.prior import Conditions, Prediction, Prior, ddim, rows_of
-from alm_core.sample import INITIAL, METHOD, REFERENCE, Progress, given_part
+from alm_core.sample import INITIAL, METHOD, REFERENCE, Progress, check_finite, given_part
 from alm_core.schedule import Level, Schedule
 from alm_core.window import Window
 
@@ -49,7 +49,8 @@ def fuse(
     step by step, with the noise that the canvas starts from; None is for a window that always sees the canvas.
 
     Raises ValueError when a part of what is to be made lies in no window or weighs nothing, when the entries do not
-    fit, or when backgrounds come without weights or to a fusion that makes no use of them.
+    fit, or when backgrounds come without weights or to a fusion that makes no use of them; `NotFiniteError` with the
+    step's number when the canvas becomes NaN or infinite.
     """
     rows = len(noise.seeds)
     if (x_0 is None) != (mask is None):
@@ -86,6 +87,7 @@ def fuse(
                 ),
             )
             y = torch.where(covered, ddim(joined, s), y)
+            check_finite(y, index + 1, schedule.steps)
             if on_step:
                 on_step(Progress(index + 1, schedule.steps, y.clone, joined.x0.clone, (y,)))
         return y

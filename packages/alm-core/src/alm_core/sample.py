@@ -133,11 +133,7 @@ class Run:
             observed=observed,
         )
         y_s = self.method.step(y_t, at)
-        if not bool(torch.isfinite(y_s).all()):
-            raise NotFiniteError(
-                f"step {index + 1} of {self.schedule.steps} gave NaN or infinity; "
-                "if the model runs in float16, try bfloat16 or float32"
-            )
+        check_finite(y_s, index + 1, self.schedule.steps)
         return y_s, last[0].detach() if last else y_s
 
     def predict(self, level: Level, *xs: Tensor) -> tuple[Prediction, ...]:
@@ -175,6 +171,14 @@ def given_part(x_0: Tensor, mask: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     if len(x_0) not in (1, rows):
         raise ValueError(f"x_0 must have one row, or one for each of {rows} seeds: got {len(x_0)}")
     return x_0, hole.float().expand_as(x_0)
+
+
+def check_finite(y: Tensor, done: int, steps: int) -> None:
+    """Raises `NotFiniteError` where the state after step `done` is NaN or infinite."""
+    if not bool(torch.isfinite(y).all()):
+        raise NotFiniteError(
+            f"step {done} of {steps} gave NaN or infinity; if the model runs in float16, try bfloat16 or float32"
+        )
 
 
 def suited_reference(method: Method, otherwise: Reference) -> Reference:
