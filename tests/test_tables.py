@@ -16,6 +16,7 @@ from alm_texture import canvas
 
 from benchmarks.tables import common, meshes
 from benchmarks.tables.common import Job, Table, run
+from benchmarks.tables.flags import STEPS
 from benchmarks.tables.store import Store, fingerprint
 
 FOLDER = Path(common.__file__).parent
@@ -83,6 +84,44 @@ def test_what_is_missing_is_said_in_one_line(name: str, tmp_path: Path, capsys: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    of = table(name)
+    with pytest.raises(SystemExit, match="0"):
+        run(of, ["--help"])
+    said = capsys.readouterr().out
+    assert of.text.strip() in said
+    for flag in (*of.made_from, *of.judged_by, *of.small, "out", "work", "rows", "seed", "device", "dtype", "tiny"):
+        assert f"--{flag.replace('_', '-')} " in said, flag
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tables_own_numbers_are_of_a_range(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of, parser = table(name), argparse.ArgumentParser()
+    of.options(parser)
+    switches = {"q_align", "padded_captions", "task", "dtype"}
+    own = vars(parser.parse_args([])).keys() - switches
+    assert "steps" in own
+    for flag in (f"--{each.replace('_', '-')}" for each in own):
+        for value in ("-1", "nan", "many"):
+            assert run(of, [f"{flag}={value}", "--out", str(tmp_path / "out.json")]) == 2
+            assert capsys.readouterr().err.startswith(f"{name}: argument {flag}: a ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tiny_refuses_what_it_sets(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of = table(name)
+    numbers = [flag for flag in of.small if flag != "limit"]
+    words = [word for flag in numbers for word in (f"--{flag.replace('_', '-')}", "176")]
+    for path in (*of.made_from, *of.judged_by):
+        words += [f"--{path.replace('_', '-')}", str(tmp_path / "none")]
+    for number in range(0, len(words), 2):
+        assert run(of, ["--tiny", "--out", str(tmp_path / "out.json"), *words[number : number + 2]]) == 2
+        assert capsys.readouterr().err == f"{name}: --tiny sets {words[number]} itself: leave it out, or --tiny\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_papers_values_are_printed_by_group_and_metric() -> None:
     assert table("alm_05").printed("ALM (Ours)", "Middle-half") == {
         "FID ↓": "0.447",
@@ -96,11 +135,13 @@ def test_the_papers_values_are_printed_by_group_and_metric() -> None:
 # The framework, by a table of numbers
 
 
-def toy(made: list[str], *, fail_at: str = "") -> Table:
+def toy(made: list[str], *, fail_at: str = "", wrong: str = "") -> Table:
     """Items are numbers: the row's own, times the place, plus what the file holds."""
 
     def start(flags: Any) -> common.Measure:
         offset = float(flags.data.read_text())
+        if wrong:
+            raise ValueError(wrong)
 
         def measure(job: Job) -> tuple[common.Cells, int]:
             def make(path: Path, number: int) -> None:
@@ -120,7 +161,13 @@ def toy(made: list[str], *, fail_at: str = "") -> Table:
     def options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--scale", type=float, default=1)
         parser.add_argument("--w", type=float, default=1.0)
-        parser.add_argument("--steps", type=int, default=4)
+        parser.add_argument("--steps", type=STEPS, default=4)
+
+    def tiny(folder: Path) -> dict[str, object]:
+        made.append("tiny")
+        for name in ("data", "judge"):
+            (folder / name).write_text("1")
+        return {"data": folder / "data", "judge": folder / "judge"}
 
     return Table(
         name="toy",
@@ -134,7 +181,8 @@ def toy(made: list[str], *, fail_at: str = "") -> Table:
         made_from={"data": "a number"},
         judged_by={"judge": "a factor"},
         start=start,
-        tiny=lambda folder: {},
+        tiny=tiny,
+        small={"limit": 2, "steps": 3},
         loose=("scale", "w"),
         options=options,
     )
@@ -191,6 +239,7 @@ def test_items_are_those_of_their_settings(go: Run, tmp_path: Path) -> None:
 
     def fresh(*words: str) -> set[str]:
         made.clear()
+        (tmp_path / "out.json").unlink()
         go(toy(made), *words)
         return {each[:4].rstrip("ab0123") for each in made}
 
@@ -223,15 +272,105 @@ def test_parts_of_a_table_are_put_together(go: Run) -> None:
     ]
 
 
-def test_flags_that_cannot_be_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, said in (
-        (["--rows", "Other"], "there is no row 'Other' to run (theirs): name some of 'One', 'Two', 'Ours'"),
-        (["--rows", "Third"], "the paper's table has none"),
-        (["--limit", "0"], "--limit is 1 or more, got 0"),
-    ):
-        assert run(toy([]), [*words, "--out", str(tmp_path / "out.json")]) == 2
-        assert said in capsys.readouterr().err
-        assert not (tmp_path / "out.json").exists()
+WRONG = {
+    "--rows Other": "there is no row 'Other' to run (theirs): name some of 'One', 'Two', 'Ours'",
+    "--rows Third": "the paper's table has none",
+    "--groups c": "argument --groups: invalid choice: 'c'",
+    "--limit 0": "argument --limit: a whole number, 1 or more, is wanted, got '0'",
+    "--limit few": "argument --limit: a whole number, 1 or more, is wanted, got 'few'",
+    "--seed -1": "argument --seed: a whole number from 0 to 4611686018427387904 is wanted, got '-1'",
+    "--dtype float99": "dtype must be float32, float16 or bfloat16, got float99",
+    "--device nowhere": "unknown device 'nowhere'",
+    "--device cuda": "device 'cuda' is not available here",
+    "--stripes 3": "unrecognized arguments: --stripes 3; see ./run bench tables/toy --help",
+    "--work {0}/file": "--work is a folder, and {0}/file is a file: name another",
+    "--work {0}/none/here": "--work lies in a folder that is there: there is no folder {0}/none",
+    "--out {0}/out.txt": "--out is a file that ends in .json, got {0}/out.txt",
+    "--out {0}/none/out.json": "--out lies in a folder that is there: there is no folder {0}/none",
+    "--out {0}/folder.json": "--out is a file that ends in .json, got {0}/folder.json",
+    "--out {0}/other.json": "--out {0}/other.json is there, and is no result of toy: name another file",
+    "--out {0}/list.json": "--out {0}/list.json is there, and is no result of toy: name another file",
+}
+
+
+@pytest.mark.parametrize("tiny", [True, False])
+@pytest.mark.parametrize("words", WRONG)
+def test_flags_that_cannot_be_are_refused_in_one_line_and_nothing_is_made(
+    words: str, tiny: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.json").mkdir()
+    for name, text in (("file", ""), ("other.json", '{"table": "alm_01"}'), ("list.json", "[]")):
+        (tmp_path / name).write_text(text)
+    before, made = sorted(tmp_path.rglob("*")), []
+    paths = ["--tiny"] if tiny else ["--data", "file", "--judge", "file"]
+    assert run(toy(made), [*paths, *words.format(tmp_path).split()]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("toy: ")
+    assert said.err.count("\n") == 1
+    assert WRONG[words].format(tmp_path) in said.err
+    assert (said.out, made, sorted(tmp_path.rglob("*"))) == ("", [], before)
+
+
+def test_tiny_sets_what_is_small_and_leaves_a_limit_that_was_given(tmp_path: Path) -> None:
+    for words, limit in (([], 2), (["--limit", "1"], 1)):
+        out = tmp_path / f"{limit}.json"
+        assert run(toy([]), ["--tiny", "--out", str(out), *words]) == 0
+        settings = json.loads(out.read_text())["settings"]
+        assert (settings["steps"], settings["limit"], settings["w"]) == (3, limit, 1.0)
+    assert (
+        run(toy([]), ["--tiny", "--steps", "4", "--out", str(tmp_path / "3.json")]) == 2
+    )  # 4 is what it is unless given
+
+
+def test_what_tiny_made_goes_with_what_it_was_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made: list[str] = []
+    assert run(toy(made, wrong="it is not\nso"), ["--tiny", "--out", str(tmp_path / "out.json")]) == 2
+    assert (made, capsys.readouterr().err) == (["tiny"], "toy: it is not so\n")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out.work").mkdir()
+    (tmp_path / "out.work" / "kept").touch()
+    assert run(toy(made, wrong="no"), ["--tiny", "--out", str(tmp_path / "out.json")]) == 2
+    assert list((tmp_path / "out.work").iterdir()) == [tmp_path / "out.work" / "kept"]
+
+
+def test_results_of_other_settings_are_not_lost(go: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made: list[str] = []
+    go(toy(made), "--rows", "One")
+    out, paths = tmp_path / "out.json", [f"--{name}={tmp_path / name}" for name in ("data", "judge")]
+    kept = out.read_text()
+    work = tmp_path / "out.work"
+    for words, other in ((["--steps", "5"], "steps"), (["--seed", "2", "--device", "cpu:0"], "device, seed")):
+        assert run(toy(made), [*paths, "--out", str(out), *words]) == 2
+        assert (
+            capsys.readouterr().err
+            == f"toy: --out {out} is there, and is of other settings ({other}): name another file\n"
+        )
+    (tmp_path / "data").write_text("12")
+    assert run(toy(made), [*paths, "--out", str(out)]) == 2
+    assert "(data)" in capsys.readouterr().err
+    assert run(toy(made), ["--tiny", "--steps", "4", "--out", str(out)]) == 2
+    assert (out.read_text(), set(made)) == (kept, {"Onea0", "Onea1", "Onea2", "Oneb0", "Oneb1", "Oneb2", "reference"})
+    (tmp_path / "data").write_text("10")
+    rows = go(toy(made), "--rows", "Two")  # goes on
+    assert rows["One a"]["status"] == rows["Two a"]["status"] == "measured"
+    assert work.is_dir()
+    assert not out.with_suffix(".part").exists()
+
+
+def test_fewer_items_than_were_wanted_are_said_to_be_all(go: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    of = toy([])
+    start = of.start
+
+    def short(flags: argparse.Namespace) -> common.Measure:
+        return lambda job: (start(flags)(job)[0], 2 if job.row == "One" else job.limit)
+
+    of.__dict__["start"] = short
+    rows = go(of, "--limit", "3")
+    assert rows["One a"]["why"] == "there are no more, of 3 that were wanted"
+    assert "why" not in rows["Two a"]
+    assert "One, a (2 of 3 items: there are no more, of 3 that were wanted)\n" in capsys.readouterr().out
 
 
 def test_a_fingerprint_is_of_names_sizes_and_ends_wherever_they_lie(tmp_path: Path) -> None:

@@ -61,6 +61,14 @@ def test_masks_of_a_folder_choose_the_pictures(data: Path, tmp_path: Path) -> No
     assert np.array_equal(np.asarray(Image.open(made)), wanted)
 
 
+def test_tiny_pictures_that_have_masks_are_as_many_as_its_limit(tmp_path: Path) -> None:
+    told = flags(tmp_path, **pairs.tiny_inpainting(tmp_path, {}, masked=True), limit=9)
+    for group in pairs.FACES:
+        found = pairs.pairs_of(told, group)
+        assert len(found) == inpainting.SMALL["limit"]
+        assert all(pair.mask and pair.mask.stem == pair.picture.stem for pair in found)
+
+
 def test_captions_are_by_the_pictures_paths_and_none_may_be_missing(data: Path, tmp_path: Path) -> None:
     names = [path.relative_to(data).as_posix() for path in sorted(data.rglob("*.png"))]
     file = tmp_path / "captions.json"

@@ -14,13 +14,11 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, LanPaint, RePaint, StochasticALM, SyncSDE
 
 from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER, OF_OTHERS, TRAINED, Row, beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 __all__ = ["MODELS", "NOT_RUN", "OURS", "TABLE", "rows"]
 
@@ -62,10 +60,6 @@ def rows(flags: argparse.Namespace) -> dict[str, Row]:
     }
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return tiny_inpainting(folder, {"weights": "stable_diffusion", "sdi": "inpainting"})
-
-
 TABLE = table(
     name="alm_01",
     text=__doc__,
@@ -73,7 +67,7 @@ TABLE = table(
     rows=rows,
     not_run=NOT_RUN,
     models=MODELS,
-    tiny=tiny,
+    tiny={"weights": "stable_diffusion", "sdi": "inpainting"},
 )
 
 if __name__ == "__main__":

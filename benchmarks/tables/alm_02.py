@@ -17,13 +17,11 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, BlendedLatents, FixedNoise, StochasticALM
 
 from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER, Row, beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 PAPER = {
     "SDXL-Inpainting": "0.303 0.191 0.309 0.656 0.780  0.313 0.232 0.332 0.657 0.768",
@@ -57,10 +55,6 @@ def rows(flags: argparse.Namespace) -> dict[str, Row]:
     }
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return tiny_inpainting(folder, {"sdxl": "sdxl", "flux": "flux_dev"})
-
-
 TABLE = table(
     name="alm_02",
     text=__doc__,
@@ -68,7 +62,7 @@ TABLE = table(
     rows=rows,
     not_run=NOT_RUN,
     models=MODELS,
-    tiny=tiny,
+    tiny={"sdxl": "sdxl", "flux": "flux_dev"},
 )
 
 if __name__ == "__main__":

@@ -15,13 +15,12 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, StochasticALM
 
 from benchmarks.tables.common import run
+from benchmarks.tables.flags import whole
 from benchmarks.tables.inpainting import NOT_IN_PAPER, Row, beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 PAPER = {
     "w/o ALM": "0.295 0.169 0.300 0.650 0.782  0.287 0.161 0.332 0.663 0.782",
@@ -45,12 +44,7 @@ def rows(flags: argparse.Namespace) -> dict[str, Row]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--iterations", type=int, default=500, help="N without acceleration (500)")
-
-
-def tiny(folder: Path) -> dict[str, object]:
-    flags = tiny_inpainting(folder, {"weights": "stable_diffusion"}, masked=True)
-    return {**flags, "iterations": 3}
+    parser.add_argument("--iterations", type=whole(), default=500, help="N without acceleration (500)")
 
 
 TABLE = table(
@@ -60,7 +54,9 @@ TABLE = table(
     rows=rows,
     not_run={},
     models={"weights": "a folder of Stable Diffusion 1.5"},
-    tiny=tiny,
+    tiny={"weights": "stable_diffusion"},
+    small={"iterations": 3},
+    masked=True,
     loose=("iterations",),
     options=options,
 )

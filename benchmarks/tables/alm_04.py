@@ -118,6 +118,7 @@ TABLE = Table(
     loose=(*sets.LOOSE, "q_align"),
     start=start,
     tiny=tiny,
+    small=wides.SMALL,
     options=options,
 )
 

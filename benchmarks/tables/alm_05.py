@@ -45,6 +45,7 @@ from alm_motion.skeleton import Array
 
 from benchmarks.common import ROOT
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
+from benchmarks.tables.flags import STEPS, real, whole
 from benchmarks.tables.tiny import clip, makers
 
 KEYS = {"FID ↓": "fid", "Match. ↓": "matching_score", "R-prec. ↑": "r_precision_1", "Div. →": "diversity"}
@@ -72,11 +73,11 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=1000, help="(1000)")
-    parser.add_argument("--replications", type=int, default=10, help="(10)")
-    parser.add_argument("--pairs", type=int, default=300, help="of diversity (300)")
-    parser.add_argument("--w1", type=float, default=1.0, help="ALM's (1)")
-    parser.add_argument("--w2", type=float, default=0.005, help="ALM's (0.005)")
+    parser.add_argument("--steps", type=STEPS, default=1000, help="(1000)")
+    parser.add_argument("--replications", type=whole(), default=10, help="(10)")
+    parser.add_argument("--pairs", type=whole(), default=300, help="of diversity (300)")
+    parser.add_argument("--w1", type=real(), default=1.0, help="ALM's (1)")
+    parser.add_argument("--w2", type=real(), default=0.005, help="ALM's (0.005)")
     parser.add_argument("--padded-captions", action="store_true", help="as the released code of GMD and CondMDI")
 
 
@@ -137,7 +138,7 @@ def tiny(folder: Path) -> dict[str, object]:
         (data / "texts" / f"{name}.txt").write_text(f"a person walks {number}#a/DET person/NOUN walk/VERB#0.0#0.0\n")
     (data / "test.txt").write_text("\n".join(names) + "\n")
     paths = {"data": data, "evaluator": folder / "t2m", "text_encoder": clip(folder / "clip")}
-    return {**paths, "weights": tests.published(folder / "gmd"), "steps": 2, "replications": 1, "pairs": 9, "limit": 32}
+    return {**paths, "weights": tests.published(folder / "gmd")}
 
 
 TABLE = Table(
@@ -158,6 +159,7 @@ TABLE = Table(
     judged_by={"evaluator": "a folder with text_mot_match's finest.tar, its meta and the GloVe files"},
     start=start,
     tiny=tiny,
+    small={"steps": 2, "replications": 1, "pairs": 9, "limit": 32},
     options=options,
 )
 

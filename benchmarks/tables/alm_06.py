@@ -31,14 +31,13 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, SyncSDE
 from alm_core.fusions import StochSync, SyncTweedies
 from alm_texture import paper_views
 
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
-from benchmarks.tables.meshes import MADE_FROM, Painter, Until, options, pairs_of, tiny_meshes
+from benchmarks.tables.meshes import MADE_FROM, SMALL, Painter, Until, options, pairs_of, tiny_meshes
 from benchmarks.tables.pictures import JUDGES, Judges
 
 METRICS = ("FID ↓", "KID ↓", "CLIP-Sim. ↑")
@@ -83,10 +82,6 @@ def start(flags: argparse.Namespace) -> Measure:
     return measure
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return {**tiny_meshes(folder), "limit": 1}
-
-
 TABLE = Table(
     name="alm_06",
     text=__doc__,
@@ -98,7 +93,8 @@ TABLE = Table(
     made_from=MADE_FROM,
     judged_by=JUDGES,
     start=start,
-    tiny=tiny,
+    tiny=tiny_meshes,
+    small={**SMALL, "limit": 1},
     options=options,
 )
 

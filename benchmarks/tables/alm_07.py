@@ -12,12 +12,10 @@ What the paper leaves open, and what was chosen:
 """
 
 import sys
-from pathlib import Path
 
 from benchmarks.tables.alm_01 import MODELS, NOT_RUN, OURS, rows
 from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 GROUPS = ("Seasons", "Painters")
 PAPER = {
@@ -33,10 +31,6 @@ PAPER = {
 }
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return tiny_inpainting(folder, {"weights": "stable_diffusion"}, groups=GROUPS, blip=True)
-
-
 TABLE = table(
     name="alm_07",
     text=__doc__,
@@ -45,7 +39,8 @@ TABLE = table(
     rows=rows,
     not_run=NOT_RUN,
     models=MODELS,
-    tiny=tiny,
+    tiny={"weights": "stable_diffusion"},
+    blip=True,
 )
 
 if __name__ == "__main__":

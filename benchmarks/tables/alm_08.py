@@ -16,13 +16,11 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM
 
 from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER, Row, beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 PAPER = {
     "ALM (SD)": "0.283 0.143 0.351 0.689 0.796  0.251 0.126 0.417 0.732 0.813",
@@ -52,10 +50,6 @@ def rows(flags: argparse.Namespace) -> dict[str, Row]:
     }
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return tiny_inpainting(folder, {"weights": "stable_diffusion", "sdxl": "sdxl", "flux": "flux_dev"})
-
-
 TABLE = table(
     name="alm_08",
     text=__doc__,
@@ -63,7 +57,7 @@ TABLE = table(
     rows=rows,
     not_run=NOT_RUN,
     models=MODELS,
-    tiny=tiny,
+    tiny={"weights": "stable_diffusion", "sdxl": "sdxl", "flux": "flux_dev"},
 )
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from alm_video.options import Settings, Way
 from alm_video.protocol import evaluate
 
 from benchmarks.tables.common import Cells, Job, Measure, Table, interval, run
+from benchmarks.tables.flags import STEPS, whole
 from benchmarks.tables.store import Store
 from benchmarks.tables.tiny import clip, i3d, makers
 
@@ -74,11 +75,11 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=50, help="(50)")
-    parser.add_argument("--frames", type=int, default=104, help="of a video (104)")
-    parser.add_argument("--height", type=int, default=320, help="(320)")
-    parser.add_argument("--width", type=int, default=512, help="(512)")
-    parser.add_argument("--references", type=int, default=12, help="videos of 16 frames a prompt (12)")
+    parser.add_argument("--steps", type=STEPS, default=50, help="(50)")
+    parser.add_argument("--frames", type=whole(16), default=104, help="of a video (104)")
+    parser.add_argument("--height", type=whole(8, multiple=8), default=320, help="(320)")
+    parser.add_argument("--width", type=whole(8, multiple=8), default=512, help="(512)")
+    parser.add_argument("--references", type=whole(), default=12, help="videos of 16 frames a prompt (12)")
 
 
 def start(flags: argparse.Namespace) -> Measure:
@@ -122,8 +123,7 @@ def tiny(folder: Path) -> dict[str, object]:
     (folder / "prompts.txt").write_text("a boat\na dog\n", encoding="utf-8")
     paths = {"data": folder / "prompts.txt", "weights": folder / "lavie" / "lavie_base.pt", "base": folder / "lavie"}
     judges = {"i3d": i3d(folder / "i3d_torchscript.pt"), "clip": clip(folder / "clip")}
-    sizes = {"steps": 2, "frames": 24, "height": 32, "width": 32, "references": 2, "limit": 2}
-    return {**paths, **judges, **sizes}
+    return {**paths, **judges}
 
 
 TABLE = Table(
@@ -132,6 +132,7 @@ TABLE = Table(
     metrics=METRICS,
     paper=PAPER,
     items=261,
+    least=2,
     rows=rows,
     not_run=NOT_RUN,
     made_from={
@@ -146,6 +147,7 @@ TABLE = Table(
     },
     start=start,
     tiny=tiny,
+    small={"steps": 2, "frames": 24, "height": 32, "width": 32, "references": 2, "limit": 2},
     options=options,
 )
 

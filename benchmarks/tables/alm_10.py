@@ -33,6 +33,7 @@ from PIL import Image
 
 from benchmarks.common import ROOT, environment
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
+from benchmarks.tables.flags import STEPS, whole
 from benchmarks.tables.tiny import makers
 
 MEMORY, SECONDS, LPIPS = METRICS = ("GPU Memory (GB) ↓", "Runtime (s) ↓", "LPIPS ↓")
@@ -56,16 +57,14 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=50, help="(50)")
-    parser.add_argument("--size", type=int, default=512, help="the picture's side (512)")
-    parser.add_argument("--iterations", type=int, default=500, help="N without acceleration (500)")
-    parser.add_argument("--repeats", type=int, default=5, help="times that are taken (5)")
+    parser.add_argument("--steps", type=STEPS, default=50, help="(50)")
+    parser.add_argument("--size", type=whole(8, multiple=8), default=512, help="the picture's side (512)")
+    parser.add_argument("--iterations", type=whole(), default=500, help="N without acceleration (500)")
+    parser.add_argument("--repeats", type=whole(), default=5, help="times that are taken (5)")
     parser.set_defaults(dtype="float32")
 
 
 def start(flags: argparse.Namespace) -> Measure:
-    if flags.repeats < 1:
-        raise ValueError(f"--repeats is 1 or more, got {flags.repeats}")
     flags.machine = environment()["device"]  # times of another machine are not taken for this one's
     image, mask = (
         Image.open(PICTURES / f"{name}.png").convert(mode).resize((flags.size, flags.size))
@@ -96,7 +95,7 @@ def start(flags: argparse.Namespace) -> Measure:
 
 def tiny(folder: Path) -> dict[str, object]:
     makers("alm-image", "tiny").FOLDERS["stable_diffusion"](folder / "sd")
-    return {"weights": folder / "sd", "size": 64, "steps": 4, "iterations": 3, "repeats": 2}
+    return {"weights": folder / "sd"}
 
 
 TABLE = Table(
@@ -112,6 +111,7 @@ TABLE = Table(
     loose=("repeats", "iterations"),
     start=start,
     tiny=tiny,
+    small={"size": 64, "steps": 4, "iterations": 3, "repeats": 2},
     options=options,
 )
 

@@ -12,13 +12,11 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import ALM, StochasticALM
 
 from benchmarks.tables.common import run
 from benchmarks.tables.inpainting import NOT_IN_PAPER, Row, beside, table
-from benchmarks.tables.pairs import tiny_inpainting
 
 BASELINE, STOCHASTIC = "Baseline (Best)", "StochasticALM"
 PAPER = {
@@ -37,10 +35,6 @@ def rows(flags: argparse.Namespace) -> dict[str, Row]:
     return {**swept, STOCHASTIC + NOT_IN_PAPER: Row(StochasticALM())}
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return tiny_inpainting(folder, {"weights": "stable_diffusion"})
-
-
 TABLE = table(
     name="alm_11",
     text=__doc__,
@@ -48,7 +42,7 @@ TABLE = table(
     rows=rows,
     not_run={BASELINE: "run Table 1: SyncSDE on AFHQ, SDI on CelebA-HQ"},
     models={"weights": "a folder of Stable Diffusion 1.5"},
-    tiny=tiny,
+    tiny={"weights": "stable_diffusion"},
 )
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.tables.common import Cells, Job, Measure, Table, interval
-from benchmarks.tables.pairs import FACES, FOLDERS, pairs_of, prepared
+from benchmarks.tables.flags import STEPS, real, whole
+from benchmarks.tables.pairs import FACES, FOLDERS, pairs_of, prepared, tiny_inpainting
 
 __all__ = ["NOT_IN_PAPER", "OF_OTHERS", "TRAINED", "Raw", "Row", "beside", "paste", "table"]
 
@@ -83,6 +84,10 @@ PIPELINES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "sdxl": ("StableDiffusionXLInpaintPipeline", {}),
 }
+
+
+SMALL = {"size": MS_SSIM_SIDE, "steps": 2, "limit": 2}
+"""What --tiny sets beside paths."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +137,18 @@ def table(
     rows: Callable[[argparse.Namespace], Mapping[str, Row]],
     not_run: Mapping[str, str],
     models: Mapping[str, str],
-    tiny: Callable[[Path], Mapping[str, object]],
+    tiny: Mapping[str, str],
+    small: Mapping[str, object] | None = None,
+    masked: bool = False,
+    blip: bool = False,
     groups: tuple[str, ...] = FACES,
     loose: tuple[str, ...] = (),
     options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> Table:
-    """A table of inpainting. `models` are flags of folders; rows of such as are optional and not given are not run."""
+    """A table of inpainting. `models` are flags of folders; rows of such as are optional and not given are not run.
+
+    `tiny` has the makers of the models that --tiny has; with `masked` it has masks, too, with `blip` a captioner.
+    """
     made_from = {
         "data": f"a folder that holds {' and '.join(FOLDERS[group] for group in groups)}",
         **models,
@@ -147,12 +158,14 @@ def table(
     }
 
     def given(flags: argparse.Namespace) -> dict[str, object]:
-        return {row: how for row, how in rows(flags).items() if getattr(flags, how.model)}
+        there = tiny if flags.tiny else {model for model in models if getattr(flags, model)}
+        return {row: how for row, how in rows(flags).items() if how.model in there}
 
     def add(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--steps", type=int, default=50, help="(50)")
-        parser.add_argument("--guidance", type=float, help="the scale (the model's usual one)")
-        parser.add_argument("--size", type=int, help="the side of pictures (the model's own)")
+        parser.add_argument("--steps", type=STEPS, default=50, help="(50)")
+        parser.add_argument("--guidance", type=real(), help="the scale (the model's usual one)")
+        size = f"the side of pictures, {MS_SSIM_SIDE} or more for MS-SSIM (the model's own)"
+        parser.add_argument("--size", type=whole(MS_SSIM_SIDE, multiple=16), help=size)
         options(parser)
 
     def start(flags: argparse.Namespace) -> Measure:
@@ -172,7 +185,8 @@ def table(
         made_from=made_from,
         judged_by={"lpips": "a folder with alexnet-owt-7be5be79.pth, and alex.pth unless the package lpips is there"},
         start=start,
-        tiny=tiny,
+        tiny=partial(tiny_inpainting, models=tiny, groups=groups, masked=masked, blip=blip),
+        small={**SMALL, **(small or {})},
         loose=loose,
         options=add,
     )
@@ -189,8 +203,6 @@ def _start(flags: argparse.Namespace, groups: Sequence[str]) -> Measure:
     measured = [key for key in METRICS.values() if key != "ms_ssim" or find_spec("torchmetrics")]
     if len(measured) < len(METRICS) and not flags.tiny:
         raise ImportError("MS-SSIM wants torchmetrics: pip install 'alm-image[metrics]'")
-    if flags.size and flags.size < MS_SSIM_SIDE:
-        raise ValueError(f"--size is {MS_SSIM_SIDE} or more, which MS-SSIM wants: got {flags.size}")
     for model, family in MODELS.items():
         _check_model(model, family, getattr(flags, model, None))
     lpips = LPIPS.load(folder=flags.lpips, device=flags.device)

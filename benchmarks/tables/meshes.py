@@ -13,17 +13,20 @@ from alm_texture import Camera, Mesh, Splatting, load_prior, paint, read_mesh, r
 from alm_texture.io import save_images
 from torch import Tensor
 
+from benchmarks.tables.flags import STEPS, whole
 from benchmarks.tables.pictures import tiny_judges
 from benchmarks.tables.store import Store
 from benchmarks.tables.tiny import makers
 
-__all__ = ["MADE_FROM", "Painter", "Pair", "Until", "options", "pairs_of", "tiny_meshes"]
+__all__ = ["MADE_FROM", "SMALL", "Painter", "Pair", "Until", "options", "pairs_of", "tiny_meshes"]
 
 MADE_FROM = {
     "data": 'a folder of meshes with prompts.json, {"chair.glb": "a carved oak chair", …}',
     "weights": "a folder of Stable Diffusion 1.5",
     "controlnet": "a folder of its depth ControlNet (control_v11f1p_sd15_depth)",
 }
+SMALL = {"steps": 5, "size": 32, "texture_size": 64}
+"""What --tiny sets beside paths."""
 QUALITY = "Best quality, extremely detailed "
 """What released code says before each prompt."""
 
@@ -52,9 +55,11 @@ class Until(Method):
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The sizes of both papers."""
-    parser.add_argument("--steps", type=int, default=30, help="(30)")
-    parser.add_argument("--size", type=int, default=768, help="of views, and of pictures that are measured (768)")
-    parser.add_argument("--texture-size", type=int, default=1024, help="(1024)")
+    parser.add_argument("--steps", type=STEPS, default=30, help="(30)")
+    parser.add_argument(
+        "--size", type=whole(8, multiple=8), default=768, help="of views, and of pictures that are measured (768)"
+    )
+    parser.add_argument("--texture-size", type=whole(16), default=1024, help="(1024)")
 
 
 def pairs_of(folder: Path, count: int) -> list[Pair]:
@@ -124,7 +129,7 @@ class Painter:
 
 
 def tiny_meshes(folder: Path) -> dict[str, object]:
-    """The flags of two small balls, tiny networks and sizes."""
+    """The flags of two small balls and tiny networks."""
     models = makers("alm-texture", "tiny_controlnet").FOLDERS
     models["sd"](folder / "sd")
     models["sd_depth"](folder / "depth")
@@ -134,4 +139,4 @@ def tiny_meshes(folder: Path) -> dict[str, object]:
     prompts = {"ball.ply": "a ball", "stone.ply": "a stone"}
     (folder / "meshes" / "prompts.json").write_text(json.dumps(prompts), encoding="utf-8")
     paths = {"data": folder / "meshes", "weights": folder / "sd", "controlnet": folder / "depth"}
-    return {**paths, **tiny_judges(folder), "steps": 5, "size": 32, "texture_size": 64}
+    return {**paths, **tiny_judges(folder)}

@@ -112,9 +112,9 @@ def tiny_inpainting(
             pictures.save_pictures(data / under, pictures.smooth(2, (190, 200), number), ["0", "1"], ending)
             captions |= {f"{under}/{name}.{ending}": f"a {group} {name}" for name in "01"}
             if masked and part == "val":
-                hole = torch.full((1, 3, 190, 200), -1.0)
+                hole = torch.full((2, 3, 190, 200), -1.0)
                 hole[..., 40:120, 60:150] = 1.0
-                pictures.save_pictures(folder / "masks" / under, hole, ["1"])
+                pictures.save_pictures(folder / "masks" / under, hole, ["0", "1"])
     for model, maker in models.items():
         makes[maker](flags[model])
     flags |= {"data": data, "lpips": folder / "lpips", "captions": folder / "captions.json"}
@@ -127,4 +127,4 @@ def tiny_inpainting(
     flags["lpips"].mkdir()
     for net, values in ((NETS["alex"].file, weights), (NETS["alex"].heads, heads)):
         torch.save(values, flags["lpips"] / net)
-    return {**flags, "masks": folder / "masks" if masked else None, "size": 176, "steps": 2, "limit": 2}
+    return {**flags, "masks": folder / "masks" if masked else None}

@@ -15,6 +15,7 @@ from alm_image.options import Settings, Way
 from PIL import Image
 
 from benchmarks.tables.common import Cells, Job, Measure, Table
+from benchmarks.tables.flags import STEPS, real, whole
 from benchmarks.tables.pictures import JUDGES, Judges, tiny_judges
 from benchmarks.tables.store import Store
 from benchmarks.tables.tiny import makers
@@ -23,6 +24,8 @@ __all__ = [
     "BEST",
     "LOOSE",
     "PROMPTS",
+    "SMALL",
+    "STRENGTHS",
     "UNKNOWN",
     "USUAL",
     "Maker",
@@ -49,6 +52,10 @@ PROMPTS = {"prompts": "optional: a JSON file of prompts, in the form that the ta
 """Of a table's `made_from`."""
 LOOSE = ("references", "batch", "together")
 """Flags that change no picture: how many there are, and how many are made at once."""
+SMALL = {"limit": 1, "references": 1, "steps": 2}
+"""What --tiny sets beside paths."""
+STRENGTHS = (2.0, 8.0)
+"""Those of a sweep that --tiny tries."""
 APART = 1 << 20
 """Seeds of references are so far from those of what is compared with them."""
 Subject = TypeVar("Subject")
@@ -103,6 +110,7 @@ def table(
     made_from: Mapping[str, str],
     load: Callable[[argparse.Namespace], tuple[Sequence[Subject], Maker[Subject]]],
     tiny: Callable[[Path], Mapping[str, object]],
+    small: Mapping[str, object] = SMALL,
     options: Callable[[argparse.ArgumentParser], None],
     crop: bool = False,
 ) -> Table:
@@ -129,7 +137,8 @@ def table(
         judged_by=JUDGES,
         loose=(*LOOSE, "strengths"),
         start=start,
-        tiny=lambda folder: {**tiny(folder), "strengths": [2.0, 8.0]},
+        tiny=tiny,
+        small={**small, "strengths": STRENGTHS},
         options=add,
     )
 
@@ -188,7 +197,7 @@ def swept(job: Job, cells: Callable[[Any, Store], Cells], by: str) -> Cells:
 def sweep_option(parser: argparse.ArgumentParser, by: str) -> None:
     """--strengths."""
     what = f"1/λ to try for the row {BEST!r}: the best by {by} is shown (the row is not run)"
-    parser.add_argument("--strengths", type=float, nargs="+", metavar="VALUE", help=what)
+    parser.add_argument("--strengths", type=real(ends=False), nargs="+", metavar="VALUE", help=what)
 
 
 def best(flags: argparse.Namespace, row: Callable[[SyncSDE], object] = lambda way: way) -> dict[str, object]:
@@ -212,19 +221,18 @@ def subjects(flags: argparse.Namespace, known: Sequence[Any], read: Callable[[An
 
 def options(parser: argparse.ArgumentParser, *, steps: int = 50, guidance: float = 7.5) -> None:
     """How the pictures of a set are made."""
-    parser.add_argument("--steps", type=int, default=steps, help=f"({steps})")
-    parser.add_argument("--guidance", type=float, default=guidance, help=f"the scale ({guidance:g})")
-    parser.add_argument("--references", type=int, default=2000, help="pictures a prompt (2000)")
-    parser.add_argument("--batch", type=int, default=1, help="pictures that are made at once (1)")
-    parser.add_argument("--together", type=int, default=1, help="windows or trajectories that share a call (1)")
+    parser.add_argument("--steps", type=STEPS, default=steps, help=f"({steps})")
+    parser.add_argument("--guidance", type=real(), default=guidance, help=f"the scale ({guidance:g})")
+    parser.add_argument("--references", type=whole(), default=2000, help="pictures a prompt (2000)")
+    parser.add_argument("--batch", type=whole(), default=1, help="pictures that are made at once (1)")
+    parser.add_argument("--together", type=whole(), default=1, help="windows or trajectories that share a call (1)")
 
 
 def tiny_set(folder: Path, model: str, listed: object) -> dict[str, object]:
     """The flags of a tiny model, its judges, and prompts."""
     makers("alm-image", "tiny").FOLDERS[model](folder / "model")
     (folder / "prompts.json").write_text(json.dumps(listed), encoding="utf-8")
-    few = {"limit": 1, "references": 1, "steps": 2}
-    return {"weights": folder / "model", "prompts": folder / "prompts.json", **few, **tiny_judges(folder)}
+    return {"weights": folder / "model", "prompts": folder / "prompts.json", **tiny_judges(folder)}
 
 
 def _kept(

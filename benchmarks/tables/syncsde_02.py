@@ -47,6 +47,7 @@ from PIL import Image
 
 from benchmarks.tables import sets
 from benchmarks.tables.common import Cells, Job, Measure, Table, interval, run
+from benchmarks.tables.flags import STEPS, real
 from benchmarks.tables.inpainting import OF_OTHERS
 from benchmarks.tables.pairs import Pair, prepared, tiny_inpainting
 from benchmarks.tables.store import Store
@@ -62,7 +63,6 @@ PAPER = {
     sets.USUAL: "0.311 0.281 0.266",
     sets.BEST: "0.313 0.254 0.222",
 }
-NOT_RUN = {**dict.fromkeys(("SDEdit", "PTI", "MasaCtrl"), OF_OTHERS), sets.BEST: sets.UNKNOWN}
 SWAPS = (("cat", "dog"), ("dog", "cat"), ("horse", "zebra"), ("zebra", "horse"))
 NOTHING = " "
 """A negative prompt that says nothing; an empty one is the source prompt."""
@@ -93,9 +93,9 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=50, help="(50)")
-    parser.add_argument("--guidance", type=float, default=5.0, help="the scale (5)")
-    parser.add_argument("--threshold", type=float, default=0.3, help="of the foreground's map (0.3)")
+    parser.add_argument("--steps", type=STEPS, default=50, help="(50)")
+    parser.add_argument("--guidance", type=real(), default=5.0, help="the scale (5)")
+    parser.add_argument("--threshold", type=real(0, 1, ends=False), default=0.3, help="of the foreground's map (0.3)")
     sets.sweep_option(parser, "BG-LPIPS")
 
 
@@ -170,8 +170,7 @@ def tiny(folder: Path) -> dict[str, object]:
     captions = {f"{word}/1.png": f"a {word} on a sofa" for word, _ in SWAPS}
     (folder / "captions.json").write_text(json.dumps(captions), encoding="utf-8")
     ours = {"data": folder / "pictures", "masks": folder / "masks", "captions": folder / "captions.json"}
-    few = {"clip": clip(folder / "clip"), "limit": 1, "steps": 3, "strengths": [2.0, 8.0]}
-    return {"weights": flags["weights"], "lpips": flags["lpips"], **ours, **few}
+    return {**flags, **ours, "clip": clip(folder / "clip")}
 
 
 TABLE = Table(
@@ -181,7 +180,7 @@ TABLE = Table(
     paper=PAPER,
     items=250,
     rows=rows,
-    not_run=NOT_RUN,
+    not_run={**dict.fromkeys(("SDEdit", "PTI", "MasaCtrl"), OF_OTHERS), sets.BEST: sets.UNKNOWN},
     made_from={
         "data": "a folder that holds cat, dog, horse and zebra",
         "weights": "a folder of Stable Diffusion 1.4",
@@ -193,6 +192,7 @@ TABLE = Table(
     loose=("strengths",),
     start=start,
     tiny=tiny,
+    small={"limit": 1, "steps": 3, "strengths": sets.STRENGTHS},
     options=options,
 )
 

@@ -66,6 +66,7 @@ TABLE = sets.table(
     made_from={"weights": "a folder of Stable Diffusion 2"},
     load=partial(wides.load, known=KNOWN),
     tiny=wides.tiny,
+    small=wides.SMALL,
     options=wides.options,
     crop=True,
 )

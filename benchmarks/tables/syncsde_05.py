@@ -27,14 +27,14 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from pathlib import Path
 
 from alm_core import SyncSDE
 from alm_core.fusions import SyncTweedies
 from alm_texture import Camera
 
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
-from benchmarks.tables.meshes import MADE_FROM, Painter, Until, options, pairs_of, tiny_meshes
+from benchmarks.tables.flags import real, whole
+from benchmarks.tables.meshes import MADE_FROM, SMALL, Painter, Until, options, pairs_of, tiny_meshes
 from benchmarks.tables.pictures import JUDGES, Judges
 
 METRICS = ("KID ↓", "FID ↓", "CLIP-S ↑")
@@ -58,8 +58,10 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 def add(parser: argparse.ArgumentParser) -> None:
     options(parser)
-    parser.add_argument("--best", type=float, metavar="VALUE", help=f"1/λ of the row {BEST!r} (it is not run)")
-    parser.add_argument("--references", type=int, default=2000, help="pictures a prompt (2000)")
+    parser.add_argument(
+        "--best", type=real(ends=False), metavar="VALUE", help=f"1/λ of the row {BEST!r} (it is not run)"
+    )
+    parser.add_argument("--references", type=whole(), default=2000, help="pictures a prompt (2000)")
 
 
 def start(flags: argparse.Namespace) -> Measure:
@@ -81,10 +83,6 @@ def start(flags: argparse.Namespace) -> Measure:
     return measure
 
 
-def tiny(folder: Path) -> dict[str, object]:
-    return {**tiny_meshes(folder), "limit": 1, "references": 2, "best": 3.0}
-
-
 TABLE = Table(
     name="syncsde_05",
     text=__doc__,
@@ -97,7 +95,8 @@ TABLE = Table(
     judged_by=JUDGES,
     loose=("best", "references"),
     start=start,
-    tiny=tiny,
+    tiny=tiny_meshes,
+    small={**SMALL, "limit": 1, "references": 2, "best": 3.0},
     options=add,
 )
 

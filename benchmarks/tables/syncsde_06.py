@@ -38,6 +38,7 @@ from PIL import Image
 from benchmarks.common import environment
 from benchmarks.tables import sets, wides
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
+from benchmarks.tables.flags import STEPS, real, whole
 from benchmarks.tables.tiny import makers
 
 SECONDS, MEMORY = METRICS = ("Time (s/image) ↓", "GPU memory (GB) ↓")
@@ -52,10 +53,10 @@ def rows(flags: argparse.Namespace) -> dict[str, object]:
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=("wide", "regions"), default="wide", help="what is made (wide)")
-    parser.add_argument("--steps", type=int, default=50, help="(50)")
-    parser.add_argument("--guidance", type=float, default=7.5, help="the scale (7.5)")
-    parser.add_argument("--together", type=int, default=WINDOWS, help=f"windows that share a call ({WINDOWS})")
-    parser.add_argument("--repeats", type=int, default=5, help="times that are taken (5)")
+    parser.add_argument("--steps", type=STEPS, default=50, help="(50)")
+    parser.add_argument("--guidance", type=real(), default=7.5, help="the scale (7.5)")
+    parser.add_argument("--together", type=whole(), default=WINDOWS, help=f"windows that share a call ({WINDOWS})")
+    parser.add_argument("--repeats", type=whole(), default=5, help="times that are taken (5)")
 
 
 def making(prior: ImagePrior, task: str) -> Make:
@@ -69,8 +70,6 @@ def making(prior: ImagePrior, task: str) -> Make:
 
 
 def start(flags: argparse.Namespace) -> Measure:
-    if flags.repeats < 1:
-        raise ValueError(f"--repeats is 1 or more, got {flags.repeats}")
     flags.machine = environment()["device"]  # times of another machine are not taken for this one's
     prior = sets.prior_of(flags)
     make = partial(making(prior, flags.task), prior=prior, together=flags.together, seed=flags.seed)
@@ -99,7 +98,7 @@ def _spread(values: list[float | None]) -> dict[str, float | None] | None:
 
 def tiny(folder: Path) -> dict[str, object]:
     makers("alm-image", "tiny").FOLDERS["stable_diffusion"](folder / "model")
-    return {"weights": folder / "model", "steps": 2, "repeats": 2}
+    return {"weights": folder / "model"}
 
 
 TABLE = Table(
@@ -115,6 +114,7 @@ TABLE = Table(
     loose=("repeats",),
     start=start,
     tiny=tiny,
+    small={"steps": 2, "repeats": 2},
     options=options,
 )
 

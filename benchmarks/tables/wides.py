@@ -10,8 +10,9 @@ from alm_image import ImagePrior, wide
 from alm_image.options import Way
 
 from benchmarks.tables import sets
+from benchmarks.tables.flags import whole
 
-__all__ = ["LANDSCAPES", "Row", "WidePictures", "load", "near", "options", "tiny"]
+__all__ = ["LANDSCAPES", "SMALL", "Row", "WidePictures", "load", "near", "options", "tiny"]
 
 LANDSCAPES = (
     "Natural landscape in anime style illustration",
@@ -24,6 +25,8 @@ LANDSCAPES = (
     "Silhouette wallpaper of a dreamy scene with shooting stars",
 )
 """Prompts that public code for wide pictures measures with."""
+SMALL = {**sets.SMALL, "width": 128}
+"""What --tiny sets beside paths."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ def load(flags: argparse.Namespace, known: Sequence[str]) -> tuple[list[str], Wi
             raise TypeError(f"a prompt is wanted, got {told!r}")
         return told
 
-    return sets.subjects(flags, known, read), WidePictures(flags, sets.prior_of(flags))
+    listed, prior = sets.subjects(flags, known, read), sets.prior_of(flags)
+    if flags.width < prior.size:
+        raise ValueError(f"--width is the model's {prior.size} or more, got {flags.width}")
+    return listed, WidePictures(flags, prior)
 
 
 def near(way: SyncSDE) -> Row:
@@ -76,9 +82,9 @@ def near(way: SyncSDE) -> Row:
 def options(parser: argparse.ArgumentParser) -> None:
     """How wide pictures are made."""
     sets.options(parser)
-    parser.add_argument("--width", type=int, default=2048, help="(2048)")
+    parser.add_argument("--width", type=whole(8, multiple=8), default=2048, help="(2048)")
 
 
 def tiny(folder: Path) -> dict[str, object]:
-    """The flags of small pictures of two prompts."""
-    return {**sets.tiny_set(folder, "stable_diffusion", ["a lake", "hills"]), "width": 128}
+    """The flags of a tiny model and two prompts."""
+    return sets.tiny_set(folder, "stable_diffusion", ["a lake", "hills"])

@@ -331,7 +331,7 @@ def test_the_paper_enlarges_the_last_view_alone(folder: Callable[[str], Path]) -
         return Condition((3 * states,), (torch.zeros(5, 32),))
 
     loaded = load_upscaler(folder("deepfloyd_super"))
-    two = Upscaler(replace(loaded.prior, text=numbers), loaded.alphas)
+    two = Upscaler(replace(loaded.prior, text=numbers), loaded.levels)
     prior, view = pixel(), Turn(-1)
     small = anagram([FIRST, SECOND], [view], prior=prior, steps=2)
     large = anagram([FIRST, SECOND], [view], prior=prior, steps=2, upscaler=two)
@@ -457,8 +457,12 @@ def test_the_emoji_model_needs_no_prompt(tmp_path: Path) -> None:
         (["--size", "9", "--model", "latent"], "multiple of 4, got 9"),
         (["--size", "64", "--model", "emoji"], "alone, got 64"),
         (["--model", "emoji"], "takes no prompt"),
-        (["--model", "exemplar"], "exemplar prior"),
+        (["--model", "exemplar"], "here nothing is given: use --model examples"),
         (["--model", "examples"], "0.4"),
+        (
+            ["--model", "examples", "--prompt", "a " * 150, "--view", "skew", "-o", "{tmp}/there.png", "--overwrite"],
+            "there is no picture",
+        ),
         (["--animate", "{tmp}/turn.mp4"], "an animation must end in .gif or .webp, got 'turn.mp4'"),
         (["--animate", "{tmp}/there.gif"], "there.gif exists"),
         (["--animate", "{tmp}/none/turn.gif"], "make it first"),
@@ -513,6 +517,38 @@ def test_an_output_that_is_an_example_is_refused(tmp_path: Path, capsys: pytest.
     for more in (["-o", f"{tmp_path}/a.webp"], ["-o", f"{tmp_path}/b.png", "--animate", f"{tmp_path}/a.webp"]):
         assert run([*words, *more, "--overwrite"]) == 2
         assert "is an input" in capsys.readouterr().err
+
+
+def test_an_output_that_is_an_example_with_a_plus_in_its_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = tmp_path / "b+c.png"
+    Image.new("RGB", (12, 12), (1, 2, 3)).save(example)
+    before = example.read_bytes()
+    words = ["anagram", "--prompt", f"{example}", "--prompt", f"{example}", "--view", "skew", "--steps", "2"]
+    assert run([*words, "-o", f"{example}", "--overwrite"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert example.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("upscaler", "reason"), [("{tmp}/none", "there is no model folder"), ("{emoji}", "wanted a DeepFloyd IF stage II")]
+)
+def test_a_wrong_upscaler_is_refused_before_the_first_stage_is_loaded(
+    job: list[str],
+    tmp_path: Path,
+    folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    upscaler: str,
+    reason: str,
+) -> None:
+    def never(name: str, **options: object) -> None:
+        raise AssertionError("the first stage was loaded")
+
+    monkeypatch.setattr(common, "load_prior", never)
+    assert run(job, "--upscaler", upscaler.format(tmp=tmp_path, emoji=folder("pixel_epsilon"))) == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_where_one_file_cannot_be_written_none_is(

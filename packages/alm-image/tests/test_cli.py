@@ -267,3 +267,27 @@ def test_threads_wait_without_spinning_unless_the_user_says_otherwise(given: str
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == found
+
+
+def test_steps_of_a_longer_run_go_when_new_ones_come(job: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    more = ["--model", "fake", "--save-steps", str(folder), "--overwrite"]
+    assert run(job, *more, "--steps", "5") == 0
+    (folder / "step-notes.png").write_text("mine")
+    assert run(job, *more, "--model", "full") == 1
+    assert len(list(folder.glob("step-00?.png"))) == 5  # for there is nothing newer
+    assert run(job, *more) == 0
+    assert sorted(p.name for p in folder.iterdir()) == [*(f"step-00{n}.png" for n in (1, 2, 3)), "step-notes.png"]
+
+
+def test_a_step_of_an_earlier_run_that_is_an_input_is_no_preview_to_replace(
+    job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    source = (tmp_path / "a.png").rename(folder / "step-009.png")
+    before = source.read_bytes()
+    job[1] = str(source)
+    assert run(job, "--model", "fake", "--save-steps", str(folder), "--overwrite") == 2
+    assert "step-009.png is an input" in capsys.readouterr().err
+    assert source.read_bytes() == before

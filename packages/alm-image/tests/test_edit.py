@@ -241,3 +241,21 @@ def test_previews_show_the_third_trajectory_in_the_place() -> None:
     for shown in seen:
         assert torch.equal(shown[..., torch.from_numpy(kept)], pixels[..., torch.from_numpy(kept)])
         assert not torch.equal(shown, pixels)
+
+
+def test_raw_previews_show_the_third_trajectory_where_the_result_does() -> None:
+    seen: list[torch.Tensor] = []
+    source = picture()
+    edit(
+        source,
+        mask=hole(),
+        prompt="0.5",
+        prior=Fine(),
+        steps=3,
+        paste=False,
+        on_step=lambda index, count, show: seen.append(show()),
+    )
+    kept = torch.from_numpy(np.asarray(hole()) == 0)
+    pixels = read_picture(source).pixels()
+    assert len(seen) == 3
+    assert all(float((shown - pixels)[..., kept].abs().mean()) > 0.01 for shown in seen)

@@ -113,6 +113,7 @@ def test_flags_reach_the_edit(job: list[str], monkeypatch: pytest.MonkeyPatch) -
         ("tiny", ["--captioner", "{tmp}", "--prompt", TARGET], "wanted a BlipForConditionalGeneration folder"),
         ("examples", ["--mask", "{tmp}/m.png"], "told what to make by pictures"),
         ("examples", ["--mask", "{tmp}/m.png", "--prompt", "a dog"], "there is no picture 'a dog'"),
+        ("exemplar", ["--mask", "{tmp}/m.png", "--prompt", "a dog"], "the exemplar prior does not use a prompt"),
         ("emoji", ["--mask", "{tmp}/m.png", "--prompt", "a dog"], "takes no prompt"),
         ("tiny", [*WORDS, "-o", "{tmp}/out.png"], "the same name"),
     ],
@@ -156,3 +157,25 @@ def test_without_weights_an_example_picture_or_emoji_edit_by_a_mask(job: list[st
     inside = np.asarray(hole((24, 24), (8, 8, 16, 16))) > 0
     assert np.array_equal(source[~inside], made[~inside])
     assert not np.array_equal(source[inside], made[inside])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--source-prompt", "{tmp}/x.png", "--prompt", "{tmp}/a.png"],
+        ["--prompt", "{tmp}/x.png"],
+        ["--prompt", "+".join(["{tmp}/a.png", "{tmp}/m.png"] * 8 + ["{tmp}/x.png"])],
+        ["--source-prompt", "{tmp}/y.png", "--swap", "y", "x"],
+    ],
+)
+def test_no_output_replaces_a_picture_that_a_prompt_names(
+    job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    picture_of(7).save(tmp_path / "x.png")
+    picture_of(8).save(tmp_path / "y.png")
+    before = (tmp_path / "x.png").read_bytes()
+    job[3] = f"{tmp_path}/x.png"
+    more = ["--mask", f"{tmp_path}/m.png", "--overwrite", *(flag.format(tmp=tmp_path) for flag in flags)]
+    assert cli.main([*job, "examples", *more]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert (tmp_path / "x.png").read_bytes() == before

@@ -13,6 +13,7 @@ from alm_image.evaluation import (
     features_of,
     pictures_of,
     score_pairs,
+    sets,
 )
 from alm_image.evaluation.folders import batches
 from alm_image.metrics import ClipScale, fsim, masked_ssim, mse
@@ -177,6 +178,30 @@ def test_sets_that_cannot_be_measured_are_refused_before_work(wide: tuple[Path, 
         ("is 50 x 16, and a square of 17", {"marks": {"m": never}, "crop": 17}),
         ("the crop is 1 pixel or more", {"marks": {"m": never}, "crop": 0}),
         ("kid is the name of another measure", {"marks": {"kid": never}}),
+        ("one or more of fid, kid, got fvd", {"features": never, "references": references, "distances": ["fvd"]}),
     ):
         with pytest.raises(ValueError, match=match):
             evaluate_set(made, **options)  # type: ignore[arg-type]
+
+
+def test_only_the_distances_that_are_asked_for_are_worked_out(
+    wide: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, references = (pictures_of(folder) for folder in wide)
+    few = {name: made[name] for name in list(made)[:4]}
+    options: Any = {"references": references, "features": colours, "crop": 16, "resamplings": 4}
+    both = evaluate_set(few, **options)
+
+    def never(*told: object, **more: object) -> None:
+        raise AssertionError("worked out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sets, "frechet_interval", never)
+        found = evaluate_set(few, distances=("kid",), **options)
+    assert list(found) == ["protocol", "kid"]  # and no note of FID's
+    assert found["kid"] == both["kid"]
+    for name in ("kernel_interval", "kernel_of_subsets"):
+        monkeypatch.setattr(sets, name, never)
+    found = evaluate_set(few, distances=("fid",), **options)
+    assert list(found) == ["protocol", "fid", "notes"]
+    assert found["fid"] == both["fid"]

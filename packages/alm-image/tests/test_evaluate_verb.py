@@ -3,11 +3,13 @@
 import argparse
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from alm_image import io
 from alm_image.evaluation import evaluate_pairs, features_of, pictures_of
 from alm_image.metrics import LPIPS, Inception
 from alm_image.metrics.lpips import NETS, shapes
@@ -111,8 +113,56 @@ def test_the_verb_measures_sets(
     assert -1 <= found["clip_score"]["low"] <= found["clip_score"]["value"] <= 1
     run(*common, "--reference", keep, "--metric", "kid")
     again = json.loads(capsys.readouterr().out)
-    assert list(again) == ["kid", "notes", "protocol"]
+    assert list(again) == ["kid", "protocol"]
     assert again["kid"] == found["kid"]
+
+
+def test_kept_features_are_written_whole_and_replace_a_file_only_where_that_is_allowed(
+    wide: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, references = wide
+    keep = tmp_path / "kept" / "f.npy"
+    keep.parent.mkdir()
+    keep.write_bytes(b"precious")
+    words = [made, "--reference", references, "--crop", 12, "--metric", "kid", "--keep", keep]
+
+    def never(*told: object, **more: object) -> None:
+        raise AssertionError("work began")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Inception, "load", never)
+        with pytest.raises(FileExistsError, match=r"f\.npy exists: choose another name, or allow it with --overwrite"):
+            run(*words)
+    monkeypatch.setattr(Inception, "load", fake_inception)
+    with monkeypatch.context() as patch:
+
+        def full(file: BytesIO, rows: object) -> None:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(np, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(*words, "--overwrite")
+        patch.undo()
+        patch.setattr(io.os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(13, "Permission denied")))
+        patch.setattr(Inception, "load", fake_inception)
+        with pytest.raises(io.WriteError, match="Permission denied"):
+            run(*words, "--overwrite")
+    assert [(path.name, path.read_bytes()) for path in keep.parent.iterdir()] == [("f.npy", b"precious")]
+    run(*words, "--overwrite")
+    assert np.load(keep).shape == (9, 2048)
+    assert [path.name for path in keep.parent.iterdir()] == ["f.npy"]
+
+
+def test_keeping_what_is_not_worked_out_is_refused(wide: tuple[Path, Path], tmp_path: Path) -> None:
+    made, references = wide
+    features, keep = tmp_path / "features.npy", tmp_path / "f.npy"
+    np.save(features, np.zeros((4, 2048)))
+    with pytest.raises(ValueError, match=r"features\.npy holds features: leave --keep out"):
+        run(made, "--reference", features, "--keep", keep)
+    with pytest.raises(ValueError, match="FID and KID compare, and neither is asked for"):
+        run(made, "--reference", references, "--truth", made, "--metric", "mse", "--keep", keep)
+    assert not keep.exists()
 
 
 def test_flags_that_do_not_go_together_are_refused(wide: tuple[Path, Path], tmp_path: Path) -> None:

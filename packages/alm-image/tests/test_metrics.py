@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from alm_image.metrics import fsim, fsimc, masked_mse, masked_ssim, ms_ssim, mse, ssim
+from alm_image.metrics import fsim, fsimc, masked_mse, masked_ssim, ms_ssim, mse, phase, ssim
 from alm_image.metrics.full_reference import ssim_map
 from alm_image.metrics.phase import phase_congruency
 from metric_pictures import pair, smooth
 from skimage.metrics import structural_similarity
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 MEASURES = (mse, ssim, fsim, fsimc)
 
@@ -241,3 +242,27 @@ def test_the_colour_term_is_the_real_part_of_the_power() -> None:
     expected = abs(s_i * s_q) ** 0.03 * math.cos(0.03 * math.pi)
     found = float(fsimc(edge + tint, edge + other)) / float(fsim(edge + tint, edge + other))
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("side", "factor"), [(383, 1), (384, 2), (639, 2), (640, 3)])
+def test_between_two_factors_fsim_takes_the_larger(side: int, factor: int) -> None:
+    """As the authors' code rounds: 640 / 256 is 2.5, which is 3."""
+    made, truth = pair(1, (side, side + 1), seed=17)
+    # Means of squares that lie as the factor says, by hand: one pixel of black before them where it is 3.
+    before, long = (factor - 1) // 2, -(-(side + 1) // factor) * factor
+    framed = []
+    for each in (made, truth):
+        canvas = torch.full((1, 3, long, long), -1.0)
+        canvas[..., before : before + side, before : before + side + 1] = each
+        framed.append(avg_pool2d(canvas, factor)[..., : -(-side // factor), :])
+    torch.testing.assert_close(fsim(made, truth), fsim(*framed), atol=1e-5, rtol=0)
+
+
+def test_the_waves_of_one_size_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    own = phase._frequencies
+    monkeypatch.setattr(phase, "_frequencies", lambda size: made.append(size) or own(size))
+    first = fsim(*pair(2, (29, 31), seed=3))
+    assert made == [29, 31]
+    assert torch.equal(fsim(*pair(2, (29, 31), seed=3)), first)
+    assert made == [29, 31]

@@ -49,6 +49,29 @@ def test_cosines_are_those_of_transformers(clip: Clip) -> None:
     assert float(clip.cosines(pixels[:1], ["b"])) != pytest.approx(expected[0], abs=1e-3)
 
 
+def test_a_prompt_that_comes_again_is_read_once(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    own = clip.model.text_model.forward
+    monkeypatch.setattr(clip.model.text_model, "forward", lambda **told: read.append(1) or own(**told))
+    pixels = smooth(3, (18, 30), seed=6)
+    likeness = clip.likeness(["b", "a red door", "b"])
+    found = torch.cat([likeness(pixels[:2], ["a red door", "b"]), likeness(pixels[2:], ["b"])])
+    assert len(read) == 2
+    expected = torch.cat([clip.cosines(pixels[n : n + 1], [told]) for n, told in enumerate(["a red door", "b", "b"])])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def test_clip_is_of_float32_whatever_its_files_hold(clip: Clip, clip_folder: Path, tmp_path: Path) -> None:
+    from transformers import CLIPModel
+
+    CLIPModel.from_pretrained(clip_folder).half().save_pretrained(tmp_path)
+    clip.tokenizer.save_pretrained(tmp_path)
+    found = Clip.load(tmp_path)
+    assert found.model.dtype == torch.float32
+    pixels = smooth(1, (18, 30), seed=6)
+    torch.testing.assert_close(found.cosines(pixels, ["b"]), clip.cosines(pixels, ["b"]), atol=2e-2, rtol=0)
+
+
 def test_clip_sees_the_middle_square(clip: Clip) -> None:
     pixels = smooth(1, (24, 72), seed=7)
     other = pixels.clone()

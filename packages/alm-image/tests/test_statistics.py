@@ -119,6 +119,15 @@ def test_resampling_few_rows_by_their_products_is_resampling_the_rows() -> None:
     assert found.low < found.value < found.high
 
 
+def test_resampling_many_rows_by_weights_is_resampling_the_rows() -> None:
+    x, y = 0.3 + normal(3, 50, 6) @ np.triu(np.ones((6, 6))) + 40, normal(4, 90, 6)
+    found = frechet_interval(x, y, resamplings=30, seed=8)
+    random = np.random.default_rng(8)
+    again = np.array([frechet_of_features(x[random.integers(0, 50, 50)], y) for _ in range(30)])
+    low, high = np.quantile(again - again.mean() + found.value, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
 # Kernel
 
 

@@ -13,7 +13,9 @@ from alm_core import (
     Conditions,
     FixedNoise,
     FreshNoise,
+    Inversion,
     Level,
+    Method,
     Noise,
     NotFiniteError,
     Prediction,
@@ -459,6 +461,37 @@ def test_joined_windows_share_calls_as_they_are_told_to() -> None:
 def test_sizes_that_do_not_suit_the_model_are_refused(options: dict[str, int], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         wide(**{"width": 128, "height": 32, "prior": Fake(), **options})
+
+
+class Unread(Fake):
+    """Fails where it is given a picture."""
+
+    def encode(self, pixels):  # type: ignore[no-untyped-def]
+        raise AssertionError("work began")
+
+    def predict(self, x_t, level, conditions):  # type: ignore[no-untyped-def]
+        raise AssertionError("work began")
+
+
+@pytest.mark.parametrize(
+    ("way", "tile", "reason"),
+    [
+        (SMCDiff(2), True, "SMCDiff has 2 particles a sample and wants one window, and here are 16"),
+        (MultiDiffusion(), False, "joins windows, and this picture is made in one piece"),
+    ],
+)
+def test_a_method_that_the_windows_do_not_suit_is_refused_before_anything_is_encoded(
+    way: Method | Fusion, tile: bool, reason: str
+) -> None:
+    source, hole = picture(size=(96, 96)), mask((96, 96), (10, 10, 80, 80))
+    with pytest.raises(ValueError, match=reason):
+        inpaint(source, hole, prior=Unread(), method=way, tile=tile)
+
+
+def test_a_reference_that_no_particle_would_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="SMCDiff follows one noise of the given part of its own and reads no"):
+        inpaint(picture(), mask(), prior=Unread(), method=SMCDiff(2), reference=Inversion())
+    assert inpaint(picture(), mask(), prior=Fake(), method=SMCDiff(2), steps=2).images
 
 
 def test_nan_stops_with_the_number_of_the_step() -> None:

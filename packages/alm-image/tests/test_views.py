@@ -8,6 +8,7 @@ import torch
 from alm_core import Noise
 from alm_core.testing import check_window
 from alm_core.window import coverage
+from alm_image import views
 from alm_image.animate import animation, check_animation, encode_animation
 from alm_image.views import VIEWS, Disc, Flip, Jigsaw, Negate, Skew, Turn, View, show, view_named
 from PIL import Image
@@ -219,3 +220,21 @@ def test_an_animation_that_cannot_be_written_is_refused(tmp_path) -> None:  # ty
     with pytest.raises(FileExistsError, match="--overwrite"):
         check_animation(tmp_path / "there.gif")
     assert check_animation(tmp_path / "there.gif", overwrite=True) == tmp_path / "there.gif"
+
+
+def test_a_jigsaw_is_laid_once_for_a_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid: list[Jigsaw] = []
+    own = Jigsaw.moves
+    monkeypatch.setattr(Jigsaw, "moves", lambda self: laid.append(self) or own(self))
+    canvas = Noise.batch(3, 2).draw((3, 15, 15))
+    for _ in range(3):
+        view = Jigsaw(5, 77)
+        assert torch.equal(view.write(canvas, view.read(canvas)), canvas)
+    assert laid == [Jigsaw(5, 77)]
+
+
+def test_few_orders_of_pixels_are_kept() -> None:
+    for n in range(20):
+        Skew(0.1 * n).read(torch.zeros(1, 9, 9))
+        Jigsaw(2, n).read(torch.zeros(1, 9, 9))
+    assert views._rolled.cache_info().currsize == views._laid.cache_info().currsize == views.KEPT

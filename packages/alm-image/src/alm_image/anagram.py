@@ -29,6 +29,7 @@ from alm_image.io import Picture
 from alm_image.options import Options, Settings, Way
 from alm_image.priors.deepfloyd_two import NOISE_LEVEL, Upscaler
 from alm_image.priors.examples import Examples
+from alm_image.priors.exemplar import refuse_exemplar
 from alm_image.views import VIEWS, Negate, View, show, view_named
 
 __all__ = ["AnagramResult", "anagram", "paired", "suited"]
@@ -239,6 +240,7 @@ def _options(settings: Settings) -> Options:
         if settings.get(name):
             raise ValueError(f"{why}: leave {name} out")
     prior, method = settings.get("prior") or Examples(), settings.get("method") or SyncSDE()
+    refuse_exemplar(prior)
     return Options.of({**settings, "prior": prior, "method": method})
 
 

@@ -1,19 +1,15 @@
 """A picture moved from view to view, frame by frame, and its file."""
 
 import io
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
 
-from alm_image.io import WriteError
 from alm_image.views import VIEWS, View, show
 
-__all__ = ["Frame", "animation", "check_animation", "encode_animation", "pending"]
+__all__ = ["Frame", "animation", "check_animation", "encode_animation"]
 
 Frame = tuple[Image.Image, int]
 """A picture and how long it is shown, in milliseconds."""
@@ -65,34 +61,6 @@ def encode_animation(frames: Sequence[Frame], suffix: str) -> bytes:
         loop=0,
     )
     return file.getvalue()
-
-
-@contextmanager
-def pending(path: Path, data: bytes) -> Iterator[None]:
-    """Writes a file under another name, which becomes its own where the block succeeds. Raises WriteError."""
-    name: str | None = None
-    try:
-        try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(name, 0o666 & ~mask)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        yield
-        try:
-            os.replace(name, path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-    finally:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> WriteError:
-    return WriteError(f"the result cannot be written to {path.parent} ({error.strerror or error})")
 
 
 def _path(view: View, canvas: Image.Image, steps: int) -> list[Image.Image]:

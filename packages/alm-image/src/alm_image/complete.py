@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from alm_core import Counted, Noise, NotFiniteError, Prior, Progress, Schedule, Slice, extend, sample
+from alm_core import (
+    Counted,
+    Method,
+    Noise,
+    NotFiniteError,
+    Prior,
+    Progress,
+    Reference,
+    Schedule,
+    Slice,
+    extend,
+    sample,
+)
 from alm_core.fuse import fuse
 from alm_core.fusions import Fusion
 from alm_core.prior import Conditions
@@ -19,7 +31,7 @@ from alm_image.fit import fit
 from alm_image.io import Picture
 from alm_image.latent import smooth_fill, to_cells
 from alm_image.metrics import kept_error
-from alm_image.options import Options
+from alm_image.options import Options, Way
 from alm_image.windows import most_known_first
 
 __all__ = ["Clock", "Result", "complete", "finish", "pixels_of", "run", "watcher"]
@@ -121,13 +133,15 @@ def run(
 ) -> tuple[Tensor, Counted, Clock]:
     """Pixels (count, 3, height, width) made from pixels (1, 3, …) of a size that suits the prior, and what it took.
 
-    `show` makes the whole picture of a preview's pixels. Raises `NotFiniteError` where the network fails.
+    `show` makes the whole picture of a preview's pixels. Raises ValueError, before any work, for a method that the
+    windows do not suit, `NotFiniteError` where the network fails.
     """
     prior, codec, decode = options.prior, Clock(), decode or options.prior.decode
     height, width = pixels.shape[-2:]
     # The hole is whole for the sampler, however soft its edge: only pasting mixes.
     mask = (mask > 0).float()
     windows = tuple(window for window in windows if bool(window.read(mask).any()))
+    _check_windows(options.used, len(windows))
     if bool((mask == 0).any()):
         x_0 = codec(prior.encode, smooth_fill(pixels, mask).to(prior.device))
     else:
@@ -140,7 +154,7 @@ def run(
     conditions: Conditions = (prior.condition(options.prompt, options.negative_prompt, *seen),)
     cells = [to_cells(window, (height, width), x_0) for window in windows]
     on_step = watcher(options, lambda state: show(codec(decode, state).cpu()))
-    y = _sampled(counted, schedule, cells, x_0, hole, conditions, options, later_on_top, on_step)
+    y = _Work(counted, schedule, cells, x_0, hole, conditions, options, on_step).sampled(later_on_top=later_on_top)
     return pixels_of(y, decode, codec), counted, codec
 
 
@@ -160,67 +174,90 @@ def pixels_of(y: Tensor, decode: Callable[[Tensor], Tensor], codec: Clock) -> Te
     return made.clamp(-1, 1)
 
 
-def _sampled(
-    prior: Prior,
-    schedule: Schedule,
-    windows: list[Slice],
-    x_0: Tensor,
-    mask: Tensor,
-    conditions: Conditions,
-    options: Options,
-    later_on_top: bool,
-    on_step: Callable[[Progress], None] | None,
-) -> Tensor:
-    """The final state: of one canvas taken whole, of windows in order, or of windows that are joined."""
-    noise = Noise.batch(options.seed, options.count, options.prior.device)
-    told, way = [conditions] * len(windows), options.used
+@dataclass(frozen=True)
+class _Work:
+    """What is sampled, in the state's cells: of x_0 (1, …), where the mask is 1, in windows if there are any."""
+
+    prior: Prior
+    schedule: Schedule
+    windows: list[Slice]
+    x_0: Tensor
+    mask: Tensor
+    conditions: Conditions
+    options: Options
+    on_step: Callable[[Progress], None] | None
+
+    def sampled(self, *, later_on_top: bool) -> Tensor:
+        """The final state: of windows that are joined, of one canvas taken whole, or of windows in order."""
+        way = self.options.used
+        if isinstance(way, Fusion):
+            return self._joined(way)
+        reference = self.options.reference or suited_reference(way, self.options.prior.defaults.reference)
+        return self._in_order(way, reference, later_on_top) if self.windows else self._whole(way, reference)
+
+    def _joined(self, fusion: Fusion) -> Tensor:
+        return fuse(
+            self.prior,
+            self.schedule,
+            self.windows,
+            tuple(self.x_0.shape[1:]),
+            noise=self._noise,
+            fusion=fusion,
+            conditions=[self.conditions] * len(self.windows),
+            x_0=self.x_0,
+            mask=self.mask,
+            together=self.options.together,
+            on_step=self.on_step,
+        )
+
+    def _whole(self, method: Method, reference: Reference) -> Tensor:
+        return sample(
+            self.prior,
+            self.schedule,
+            noise=self._noise,
+            x_0=self.x_0,
+            mask=self.mask,
+            method=method,
+            reference=reference,
+            conditions=self.conditions,
+            on_step=self.on_step,
+        )
+
+    def _in_order(self, method: Method, reference: Reference, later_on_top: bool) -> Tensor:
+        return extend(
+            self.prior,
+            self.schedule,
+            self.windows,
+            self.x_0,
+            self.mask,
+            noise=self._noise,
+            method=method,
+            reference=reference,
+            conditions=[self.conditions] * len(self.windows),
+            later_on_top=later_on_top,
+            lockstep=not method.needs_clean,
+            together=self.options.together,
+            on_step=self.on_step,
+        )
+
+    @property
+    def _noise(self) -> Noise:
+        return Noise.batch(self.options.seed, self.options.count, self.options.prior.device)
+
+
+def _check_windows(way: Way, count: int) -> None:
+    """Raises ValueError for a method that so many windows do not suit."""
     if isinstance(way, Fusion):
-        if len(windows) < 2:
+        if count < 2:
             raise ValueError(
                 f"{type(way).__name__} joins windows, and this picture is made in one piece: use another method, or "
                 "make more windows (inpaint: tile)"
             )
-        return fuse(
-            prior,
-            schedule,
-            windows,
-            tuple(x_0.shape[1:]),
-            noise=noise,
-            fusion=way,
-            conditions=told,
-            x_0=x_0,
-            mask=mask,
-            together=options.together,
-            on_step=on_step,
+    elif way.particles > 1 and count > 1:
+        raise ValueError(
+            f"{type(way).__name__} has {way.particles} particles a sample and wants one window, and here are {count}: "
+            "use another method, or one window (inpaint: no tile)"
         )
-    reference = options.reference or suited_reference(way, options.prior.defaults.reference)
-    if not windows:
-        return sample(
-            prior,
-            schedule,
-            noise=noise,
-            x_0=x_0,
-            mask=mask,
-            method=way,
-            reference=reference,
-            conditions=conditions,
-            on_step=on_step,
-        )
-    return extend(
-        prior,
-        schedule,
-        windows,
-        x_0,
-        mask,
-        noise=noise,
-        method=way,
-        reference=reference,
-        conditions=told,
-        later_on_top=later_on_top,
-        lockstep=not way.needs_clean,
-        together=options.together,
-        on_step=on_step,
-    )
 
 
 def _opaque(picture: Picture, mask: Tensor) -> NDArray[np.float32]:

@@ -1,13 +1,26 @@
 """Edits a picture by words: what they name is made anew, all else stays (SyncSDE 3.3.2)."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 import torch
-from alm_core import Counted, Inversion, Level, Method, Noise, Prediction, Prior, Reference, Schedule, SyncSDE
+from alm_core import (
+    Counted,
+    Inversion,
+    Level,
+    Method,
+    Noise,
+    Prediction,
+    Prior,
+    Progress,
+    Reference,
+    Schedule,
+    SyncSDE,
+)
 from alm_core.couple import Strand, couple
 from alm_core.fusions import Fusion
 from alm_core.prior import Conditions
@@ -19,7 +32,6 @@ from torch.nn.functional import interpolate
 
 from alm_image.attention import Reader, background
 from alm_image.blend import Gaussian, Hard
-from alm_image.captions import Captioner
 from alm_image.complete import Clock, Result, finish, pixels_of, watcher
 from alm_image.fit import Fit, fit
 from alm_image.io import Picture, read_mask, read_picture
@@ -27,7 +39,7 @@ from alm_image.latent import smooth_fill
 from alm_image.options import Options, Settings, Way
 from alm_image.priors.base import ImagePrior
 from alm_image.priors.examples import Examples
-from alm_image.words import differing, swapped
+from alm_image.prompts import Said, said_of
 
 __all__ = ["EditResult", "edit"]
 
@@ -97,18 +109,9 @@ def edit(
     reader: Reader | None = getattr(prior, "attention", None)
     if given is None and reader is None:
         raise ValueError("this model's attention cannot be read: say with a mask (--mask) what is to be edited")
-    said = _said(picture, options.prompt, source_prompt, swap, word, captioner, mask is None)
+    said = said_of(picture, options.prompt, source_prompt, swap, word, captioner, mask is None)
     watch = None if reader is None or given is not None else _Watch(reader, reader.positions(said.source, said.words))
     return _edited(picture, given, said, watch, coupled, options, threshold, paste, start)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """The source prompt, the target prompt, and the words whose attention is to be read."""
-
-    source: str
-    target: str
-    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class _Watch:
 def _edited(
     picture: Picture,
     given: Tensor | None,
-    said: _Said,
+    said: Said,
     watch: _Watch | None,
     method: Method,
     options: Options,
@@ -147,23 +150,15 @@ def _edited(
     assert given is not None
     mask, hole = given, _hole(prior, placed, pixels, given)
     counted = Counted(prior.given(x_0, hole), counted)
+    region = mask if paste else _raw(placed, picture, mask)
 
     def show(state: Tensor) -> Tensor:
         made = codec(prior.decode, state).cpu().clamp(-1, 1)
-        return torch.where(mask > 0, placed.to_picture(made, pixels), pixels)
+        return torch.where(region > 0, placed.to_picture(made, pixels), pixels)
 
-    *_, y = couple(
-        counted,
-        schedule,
-        _strands(x_0, hole, told, reference),
-        tuple(x_0.shape[1:]),
-        noise=Noise.batch(options.seed, options.count, prior.device),
-        method=method,
-        together=options.together,
-        on_step=watcher(options, show),
-    )
+    strands = _strands(x_0, hole, told, reference)
+    y = _third(counted, schedule, strands, tuple(x_0.shape[1:]), method, options, watcher(options, show))
     made = placed.to_picture(pixels_of(y, prior.decode, codec), pixels)
-    region = mask if paste else _raw(placed, picture, mask)
     return EditResult(
         result=finish(picture, region, made, counted, codec, options, start),
         mask=_grey(mask),
@@ -186,38 +181,30 @@ def _strands(x_0: Tensor, hole: Tensor, told: tuple[Conditions, ...], reference:
     )
 
 
-def _said(
-    picture: Picture,
-    prompt: str,
-    source: str | None,
-    swap: tuple[str, str] | None,
-    word: str | None,
-    captioner: str | Path | None,
-    read: bool,
-) -> _Said:
-    """The prompts, and with `read` the words. Raises ValueError where they do not go together."""
-    if swap and prompt:
-        raise ValueError("a swap makes the prompt from the source prompt: give the one or the other")
-    if source and captioner:
-        raise ValueError("the captioner makes the source prompt: give the one or the other")
-    if word and not read:
-        raise ValueError("the mask says where to edit, so no word is looked for: give the one or the other")
-    if not (source or captioner) and (swap or read):
-        raise ValueError(
-            "the source prompt is wanted, which says what the picture shows: give it, or the folder of a captioner"
-            + (", or a mask" if read and not swap else "")
-        )
-    if read and not (prompt or swap):
-        raise ValueError("say what the picture is to show: give a prompt, or a swap of two words")
-    source = Captioner.load(captioner)(picture) if captioner else source or ""
-    target = swapped(source, *swap) if swap else prompt
-    if not read:
-        return _Said(source, target, ())
-    return _Said(source, target, (word,) if word else (swap[0],) if swap else differing(source, target))
+def _third(
+    prior: Prior,
+    schedule: Schedule,
+    strands: Sequence[Strand],
+    shape: tuple[int, ...],
+    method: Method,
+    options: Options,
+    on_step: Callable[[Progress], None] | None,
+) -> Tensor:
+    """The last state of the third trajectory, which is the result."""
+    return couple(
+        prior,
+        schedule,
+        strands,
+        shape,
+        noise=Noise.batch(options.seed, options.count, options.prior.device),
+        method=method,
+        together=options.together,
+        on_step=on_step,
+    )[-1]
 
 
 def _conditions(
-    prior: ImagePrior, said: _Said, negative: str, size: tuple[int, int], asked: bool
+    prior: ImagePrior, said: Said, negative: str, size: tuple[int, int], asked: bool
 ) -> tuple[Conditions, Conditions, Conditions]:
     """What each trajectory is told; the source's is None where no network is `asked` about it."""
     free = (prior.condition(said.target, negative, *size),)

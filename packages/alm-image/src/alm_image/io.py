@@ -7,7 +7,8 @@ out as it came in.
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Picture", "WriteError", "check_output", "read_map", "read_mask", "read_picture", "save_images"]
+__all__ = ["Picture", "WriteError", "check_output", "pending", "read_map", "read_mask", "read_picture", "save_images"]
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY: dict[str, dict[str, object]] = {
@@ -190,10 +191,36 @@ def save_images(images: Sequence[Image.Image], paths: Sequence[Path]) -> None:
         for made, path in zip(written, paths, strict=True):
             os.replace(made, path)
     except OSError as error:
-        raise WriteError(f"the result cannot be written to {paths[0].parent} ({error.strerror or error})") from error
+        raise _unwritable(paths[0], error) from error
     finally:
         for made in written:
             made.unlink(missing_ok=True)
+
+
+@contextmanager
+def pending(path: Path, data: bytes) -> Iterator[None]:
+    """Writes a file under another name, which becomes its own where the block succeeds. Raises WriteError."""
+    name: str | None = None
+    try:
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o666 & ~_umask())
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+        try:
+            os.replace(name, path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+    finally:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"the result cannot be written to {path.parent} ({error.strerror or error})")
 
 
 def _open(source: str | Path | Image.Image, what: str) -> Image.Image:

@@ -77,8 +77,8 @@ class Options:
             raise ValueError(f"together must be 1 or more, got {self.together}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be 1 or more, got {self.steps}")
-        if isinstance(self.used, Fusion) and self.reference is not None:
-            raise ValueError(f"{type(self.used).__name__} joins all on one canvas and has no reference: leave it out")
+        if self.reference is not None:
+            _check_reference(self.used)
 
     @staticmethod
     def of(settings: Settings) -> "Options":
@@ -91,3 +91,13 @@ class Options:
     def used(self) -> Way:
         """The method: the prior's own where none was named."""
         return self.method or self.prior.defaults.method
+
+
+def _check_reference(way: Way) -> None:
+    """Raises ValueError for one that would not read the reference, which may cost as much as the work itself."""
+    if isinstance(way, Fusion):
+        raise ValueError(f"{type(way).__name__} joins all on one canvas and has no reference: leave it out")
+    if way.particles > 1:
+        raise ValueError(
+            f"{type(way).__name__} follows one noise of the given part of its own and reads no reference: leave it out"
+        )

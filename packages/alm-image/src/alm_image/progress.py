@@ -15,7 +15,7 @@ from tqdm import tqdm
 from alm_image.io import Picture, save_images
 from alm_image.options import Preview
 
-__all__ = ["PROGRESS", "bar", "previews", "together"]
+__all__ = ["PROGRESS", "bar", "previews", "steps_in", "together"]
 
 PROGRESS = ("auto", "json", "none")
 
@@ -42,17 +42,31 @@ def bar(kind: str) -> Iterator[Preview]:
 
 
 def previews(folder: Path, overwrite: bool) -> Preview:
-    """A callback that writes what each step expects the result to be: step-001.png, … of the first variant."""
+    """A callback that writes what each step expects the result to be: step-001.png, … of the first variant.
+
+    Steps of an earlier run go when the first new one is there, so that a folder never shows two runs. Raises ValueError
+    for a file, FileExistsError where steps are there that may not be overwritten.
+    """
     if folder.is_file():
         raise ValueError(f"the folder for the steps, {folder}, is a file: give another name")
-    if not overwrite and next(folder.glob("step-*.png"), None):
+    older = steps_in(folder)
+    if older and not overwrite:
         raise FileExistsError(f"{folder} holds steps already: choose another folder, or allow it with --overwrite")
 
     def write(index: int, count: int, pixels: Callable[[], Tensor]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        save_images([_image(pixels()[0])], [folder / f"step-{index:03d}.png"])
+        path = folder / f"step-{index:03d}.png"
+        save_images([_image(pixels()[0])], [path])
+        for other in older - {path}:
+            other.unlink(missing_ok=True)
+        older.clear()
 
     return write
+
+
+def steps_in(folder: Path) -> set[Path]:
+    """The previews that an earlier run left in the folder, which a new one may replace."""
+    return {path for path in folder.glob("step-*.png") if path.stem.removeprefix("step-").isdecimal()}
 
 
 def together(watchers: Sequence[Preview]) -> Preview:

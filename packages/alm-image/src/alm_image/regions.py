@@ -30,6 +30,7 @@ from alm_image.io import Picture
 from alm_image.layers import cells_of, read_regions, scaled, seen_of, size_of
 from alm_image.options import Options, Settings
 from alm_image.priors.examples import Examples
+from alm_image.priors.exemplar import refuse_exemplar
 
 __all__ = ["regions"]
 
@@ -183,6 +184,7 @@ def _solids(canvas: _Canvas, options: Options, size: tuple[int, int], codec: Clo
 def _options(settings: Settings, bootstrap: int | None) -> Options:
     """The options with what regions take by default. Raises ValueError for what does not apply to them."""
     prior = settings.get("prior") or Examples()
+    refuse_exemplar(prior)
     way = settings.get("method") or prior.defaults.coupled
     options = Options.of({**settings, "prior": prior, "method": way})
     for name, why in (("reference", "nothing is given"), ("blend", "nothing is pasted")):

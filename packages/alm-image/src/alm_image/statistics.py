@@ -93,12 +93,16 @@ def frechet_interval(
     value = _frechet(first, mean, root)
     random, count = np.random.default_rng(seed), len(first)
     drawn = [np.bincount(random.integers(0, count, count), minlength=count) for _ in range(resamplings)]
+    about = first - first.mean(0)
+    seen = about @ root.T
     if count <= 2 * first.shape[1]:
         # tr (A B)^½ of few rows X is of the eigenvalues of X B Xᵀ, which resampling weighs but does not change.
-        seen = first @ root.T
-        again = np.array([_weighted(first - mean, seen @ seen.T, times, root) for times in drawn])
+        products = seen @ seen.T
+        crosses = (_cross_of_few(products, times) for times in drawn)
     else:
-        again = np.array([_frechet(np.repeat(first, times, 0), mean, root) for times in drawn])
+        crosses = (_cross_of_many(seen, times) for times in drawn)
+    gap, spread = first.mean(0) - mean, np.square(root).sum()
+    again = np.array([_moved(about, gap, times) + spread - 2 * c for times, c in zip(drawn, crosses, strict=True)])
     return Interval(value, *_ends(again - again.mean() + value, level))
 
 
@@ -160,16 +164,29 @@ def _frechet(rows: Array, mean: Array, root: Array) -> float:
     return _distance(rows.mean(0) - mean, _triangle(rows), root)
 
 
-def _weighted(rows: Array, products: Array, times: NDArray[np.int64], root: Array) -> float:
-    """The distance of rows (n, D), less the other mean, that are drawn so many times; `products` are X B Xᵀ (n, n)."""
-    rows, products, weights = rows[times > 0], products[np.ix_(times > 0, times > 0)], times[times > 0] / times.sum()
-    gap = weights @ rows
-    spread = (weights @ np.square(rows).sum(1) - gap @ gap) * times.sum() / (times.sum() - 1)
+def _moved(about: Array, gap: Array, times: NDArray[np.int64]) -> float:
+    """‖μ − ν‖² + tr A of rows (n, D) that are drawn so many times, given about their mean, which lies `gap` from ν."""
+    weights = times / times.sum()
+    shift = weights @ about
+    spread = (weights @ np.square(about).sum(1) - shift @ shift) * times.sum() / (times.sum() - 1)
+    return float(np.square(gap + shift).sum() + spread)
+
+
+def _cross_of_few(products: Array, times: NDArray[np.int64]) -> float:
+    """tr (A B)^½ of rows X that are drawn so many times; `products` are X B Xᵀ (n, n)."""
+    products, weights = products[np.ix_(times > 0, times > 0)], times[times > 0] / times.sum()
     sums = products @ weights
     about_mean = products - sums - sums[:, None] + weights @ sums
     scale = np.sqrt(weights * times.sum() / (times.sum() - 1))
-    cross = np.sqrt(np.linalg.eigvalsh(scale[:, None] * about_mean * scale).clip(0)).sum()
-    return float(gap @ gap + spread + np.square(root).sum() - 2 * cross)
+    return float(np.sqrt(np.linalg.eigvalsh(scale[:, None] * about_mean * scale).clip(0)).sum())
+
+
+def _cross_of_many(seen: Array, times: NDArray[np.int64]) -> float:
+    """The same by the covariance of `seen` = X Rᵀ (n, D), where Rᵀ R = B."""
+    weights = times / times.sum()
+    mean = weights @ seen
+    covariance = ((seen.T * weights) @ seen - np.outer(mean, mean)) * times.sum() / (times.sum() - 1)
+    return float(np.sqrt(np.linalg.eigvalsh(covariance).clip(0)).sum())
 
 
 def _triangle(rows: Array) -> Array:

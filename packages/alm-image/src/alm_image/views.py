@@ -11,6 +11,7 @@ moves: on latents expect artefacts, and prefer a pixel model.
 import math
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ from torch import Tensor
 __all__ = ["VIEWS", "Disc", "Flip", "Jigsaw", "Negate", "Skew", "Turn", "View", "show", "view_named"]
 
 WHITE = (255, 255, 255)
+KEPT = 8
+"""How many orders of pixels are kept, each for one view, side and device: they are the same at every step."""
 FINE = 4
 """By how much the outline of a turning disc is drawn finer than the picture, for a smooth edge."""
 
@@ -95,21 +98,15 @@ class Skew:
 
     def read(self, canvas: Tensor) -> Tensor:
         """See `View`."""
-        return _taken(canvas, self._rolled(canvas, 1))
+        return _taken(canvas, _rolled(self.factor, 1, _side(canvas), canvas.device))
 
     def write(self, canvas: Tensor, piece: Tensor) -> Tensor:
         """See `View`."""
-        return _taken(piece, self._rolled(piece, -1))
+        return _taken(piece, _rolled(self.factor, -1, _side(piece), piece.device))
 
     def between(self, picture: Image.Image, along: float) -> Image.Image:
         """See `View`: sheared by a part of the factor."""
         return show(Skew(self.factor * along), picture)
-
-    def _rolled(self, x: Tensor, sign: int) -> Tensor:
-        side = _side(x)
-        offsets = torch.tensor([sign * int(self.factor * (j - side // 2)) for j in range(side)])
-        rows = torch.arange(side)[:, None]
-        return (rows - offsets) % side * side + torch.arange(side)
 
 
 @dataclass(frozen=True)
@@ -148,11 +145,11 @@ class Jigsaw:
 
     def read(self, canvas: Tensor) -> Tensor:
         """See `View`."""
-        return _taken(canvas, self._laid(canvas))
+        return _taken(canvas, _laid(self, _side(canvas), canvas.device)[0])
 
     def write(self, canvas: Tensor, piece: Tensor) -> Tensor:
         """See `View`."""
-        return _taken(piece, self._laid(piece).flatten().argsort())
+        return _taken(piece, _laid(self, _side(piece), piece.device)[1])
 
     def between(self, picture: Image.Image, along: float) -> Image.Image:
         """See `View`: pieces that travel, each turning on its way."""
@@ -160,7 +157,7 @@ class Jigsaw:
         frame = Image.new("RGB", picture.size, WHITE)
         frame.paste(picture)
         frame.paste(WHITE, (0, 0, edge * self.grid, edge * self.grid))
-        for place, (source, quarters) in enumerate(self._moves()):
+        for place, (source, quarters) in enumerate(self.moves()):
             (y0, x0), (y1, x1) = (divmod(cell, self.grid) for cell in (source, place))
             piece = picture.crop((x0 * edge, y0 * edge, (x0 + 1) * edge, (y0 + 1) * edge)).convert("RGBA")
             piece = piece.rotate(90 * quarters * along, Image.Resampling.BICUBIC, expand=True)
@@ -168,25 +165,13 @@ class Jigsaw:
             frame.paste(piece, (round(x - piece.width / 2), round(y - piece.height / 2)), piece)
         return frame
 
-    def _moves(self) -> list[tuple[int, int]]:
+    def moves(self) -> list[tuple[int, int]]:
         """For each place in turn, the piece that comes to lie there and its quarter turns counter-clockwise."""
         dice = random.Random(self.seed)
         keys = [dice.random() for _ in range(self.grid**2)]
         order = sorted(range(len(keys)), key=keys.__getitem__)
         # From −1 to 2: no piece takes the long way round.
         return [(source, int(dice.random() * 4) - 1) for source in order]
-
-    def _laid(self, x: Tensor) -> Tensor:
-        side = _side(x)
-        edge = side // self.grid
-        if edge < 1:
-            raise ValueError(f"a jigsaw of {self.grid} x {self.grid} pieces wants as many pixels a side, got {side}")
-        whole = torch.arange(side * side).view(side, side)
-        index = whole.clone()
-        for place, (source, quarters) in enumerate(self._moves()):
-            (y0, x0), (y1, x1) = ([n * edge for n in divmod(cell, self.grid)] for cell in (source, place))
-            index[y1 : y1 + edge, x1 : x1 + edge] = whole[y0 : y0 + edge, x0 : x0 + edge].rot90(quarters)
-        return index
 
 
 @dataclass(frozen=True)
@@ -268,6 +253,29 @@ def _side(x: Tensor) -> int:
     return int(width)
 
 
+@lru_cache(maxsize=KEPT)
+def _rolled(factor: float, sign: int, side: int, device: torch.device) -> Tensor:
+    """From where a `Skew` takes each pixel, flat; sign −1 takes it back."""
+    offsets = torch.tensor([sign * int(factor * (j - side // 2)) for j in range(side)])
+    rows = torch.arange(side)[:, None]
+    return ((rows - offsets) % side * side + torch.arange(side)).flatten().to(device)
+
+
+@lru_cache(maxsize=KEPT)
+def _laid(jigsaw: Jigsaw, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """From where a `Jigsaw` takes each pixel, flat, and the same backwards."""
+    grid, edge = jigsaw.grid, side // jigsaw.grid
+    if edge < 1:
+        raise ValueError(f"a jigsaw of {grid} x {grid} pieces wants as many pixels a side, got {side}")
+    whole = torch.arange(side * side).view(side, side)
+    index = whole.clone()
+    for place, (source, quarters) in enumerate(jigsaw.moves()):
+        (y0, x0), (y1, x1) = ([n * edge for n in divmod(cell, grid)] for cell in (source, place))
+        index[y1 : y1 + edge, x1 : x1 + edge] = whole[y0 : y0 + edge, x0 : x0 + edge].rot90(quarters)
+    index = index.flatten()
+    return index.to(device), index.argsort().to(device)
+
+
 def _taken(x: Tensor, index: Tensor) -> Tensor:
     """x with each pixel taken from where `index`, of flat pixels, says."""
-    return x.flatten(-2)[..., index.flatten().to(x.device)].view(x.shape)
+    return x.flatten(-2)[..., index].view(x.shape)

@@ -7,13 +7,14 @@ from typing import Unpack
 
 import numpy as np
 import torch
+from alm_core import Counted
 from alm_core.fusions import Fusion
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from alm_image.complete import Result, finish, run
+from alm_image.complete import Clock, Result, finish, run
 from alm_image.io import Picture, read_picture
 from alm_image.latent import decode_ring
 from alm_image.options import Options, Settings
@@ -60,20 +61,25 @@ def wide(
     picture, mask = _canvas(read_picture(image) if image is not None else None, width, height)
     pixels = picture.pixels()
     if not prior.windowed:
-        # A prior of one canvas has no ring: with the seam in the middle of the given picture it needs none.
-        shift = width // 2 if loop else 0
-
-        def whole(rolled: Tensor) -> Tensor:
-            return rolled.roll(-shift, -1)
-
-        made, counted, codec = run(pixels.roll(shift, -1), mask.roll(shift, -1), (), options, show=whole)
-        made = whole(made)
+        made, counted, codec = _whole(pixels, mask, options, loop)
     else:
         middle = width // 2 if image is not None else 0
         windows = grid((height, width), prior.size, stride, loop=loop, outward_from=middle if first is None else first)
         decode = partial(decode_ring, prior.decode) if loop else prior.decode
         made, counted, codec = run(pixels, mask, windows, options, later_on_top=later_on_top, decode=decode)
     return finish(picture, mask, made, counted, codec, options, start)
+
+
+def _whole(pixels: Tensor, mask: Tensor, options: Options, loop: bool) -> tuple[Tensor, Counted, Clock]:
+    """What `run` returns, of a canvas that is taken in one piece."""
+    # A prior of one canvas has no ring: with the seam in the middle of the given picture it needs none.
+    shift = pixels.shape[-1] // 2 if loop else 0
+
+    def back(rolled: Tensor) -> Tensor:
+        return rolled.roll(-shift, -1)
+
+    made, counted, codec = run(pixels.roll(shift, -1), mask.roll(shift, -1), (), options, show=back)
+    return back(made), counted, codec
 
 
 def _canvas(picture: Picture | None, width: int, height: int) -> tuple[Picture, Tensor]:

@@ -19,7 +19,18 @@ from alm_image.evaluation.folders import Crop, Told, batches, nobody, size_of
 from alm_image.metrics import ClipScale
 from alm_image.statistics import frechet_interval, kernel_interval, kernel_of_subsets, mean_interval
 
-__all__ = ["SET", "Array", "Features", "Marks", "Paths", "Similarity", "check_crop", "evaluate_set", "features_of"]
+__all__ = [
+    "DISTANCES",
+    "SET",
+    "Array",
+    "Features",
+    "Marks",
+    "Paths",
+    "Similarity",
+    "check_crop",
+    "evaluate_set",
+    "features_of",
+]
 
 Array = NDArray[np.float64]
 Paths = Mapping[str, Path]
@@ -29,9 +40,15 @@ Marks = Callable[[Tensor], Tensor]
 """Marks (n,) of pixels: `Aesthetic` and `QAlign` are such."""
 Similarity = Callable[[Tensor, Sequence[str]], Tensor]
 """Cosines (n,) of pixels and prompts: `Clip.cosines` is one."""
+Measure = Callable[[Tensor, Tensor, Sequence[str]], Tensor]
+"""Of whole pictures, their crops and their names: what the above become."""
 
-SET = ("fid", "kid", "clip_score", "aesthetic", "q_align")
+DISTANCES = ("fid", "kid")
+"""The measures of a set beside another."""
+SET = (*DISTANCES, "clip_score", "aesthetic", "q_align")
 """The measures of a set."""
+TAKEN = ("protocol", "notes", "features", *DISTANCES, "clip_score")
+"""Names that no mark may have."""
 
 
 def features_of(
@@ -59,6 +76,7 @@ def evaluate_set(
     references: Paths | Array | None = None,
     prompts: Mapping[str, str] | None = None,
     features: Features | None = None,
+    distances: Sequence[str] = DISTANCES,
     similarity: Similarity | None = None,
     clip_scale: ClipScale = ClipScale.COSINE,
     marks: Mapping[str, Marks] | None = None,
@@ -71,34 +89,27 @@ def evaluate_set(
 ) -> dict[str, Any]:
     """A table that JSON can hold: `protocol`, and of each measure {value, low, high}; `notes` where something is amiss.
 
-    `references` with `features` give `fid` and `kid`; they may be features already, (n, D). `prompts` with `similarity`
-    give `clip_score`, in `clip_scale`. `marks` are by the names that the table shall have for them. FID, KID and marks
-    are of squares of `crop` pixels cut by the seed. KID is not multiplied: the papers' tables have it times 1000. Its
-    `subsets` are as it is often published: the mean and deviation of 100 subsets of up to 1000.
+    `references` with `features` give the `distances`, `fid` and `kid`; they may be features already, (n, D). `prompts`
+    with `similarity` give `clip_score`, in `clip_scale`. `marks` are by the names that the table shall have for them.
+    FID, KID and marks are of squares of `crop` pixels cut by the seed. KID is not multiplied: the papers' tables have
+    it times 1000. Its `subsets` are as it is often published: the mean and deviation of 100 subsets of up to 1000.
 
     Raises ValueError, before any work, for what is missing or too small.
     """
-    marks = marks or {}
-    _check_set(made, references, prompts, features, similarity, marks)
+    measures: dict[str, Measure] = {name: _alone(mark) for name, mark in (marks or {}).items()}
+    _check_set(made, references, prompts, features, distances, similarity, marks or {})
     check_crop(made, crop)
-    reference_count = 0 if references is None or features is None else len(references)
-    count = len(made) + (reference_count if isinstance(references, Mapping) else 0)
-    rows: list[Tensor] = []
-    found: dict[str, list[Tensor]] = {name: [] for name in ("clip_score", *marks)}
-    names = list(made)
-    for numbers, whole, cropped in batches(list(made.values()), batch, _crop(crop, seed), device):
-        if features is not None:
-            rows.append(features(cropped).cpu())
-        if similarity is not None and prompts is not None:
-            cosines = similarity(whole, [prompts[names[number]] for number in numbers])
-            found["clip_score"].append(clip_scale.of(cosines).cpu())
-        for name, mark in marks.items():
-            found[name].append(mark(cropped).cpu())
-        on_picture(numbers[-1] + 1, count)
     protocol: dict[str, Any] = {"pictures": len(made), "crop": crop, "resamplings": resamplings, "seed": seed}
     table: dict[str, Any] = {"protocol": protocol}
+    if similarity is not None and prompts is not None:
+        protocol["clip_scale"] = clip_scale.value
+        measures = {"clip_score": _beside(similarity, prompts, clip_scale), **measures}
+    if features is not None:
+        measures["features"] = _alone(features)
+    count = len(made) + (len(references) if isinstance(references, Mapping) else 0)
+    found = _measured(made, measures, _crop(crop, seed), batch, device, lambda done, _: on_picture(done, count))
     if features is not None and references is not None:
-        protocol["references"] = reference_count
+        protocol["references"] = len(references)
         if isinstance(references, Mapping):
             references = features_of(
                 references,
@@ -107,29 +118,51 @@ def evaluate_set(
                 device=device,
                 on_picture=lambda done, _: on_picture(len(made) + done, count),
             )
-        table |= _distances(torch.cat(rows).double().numpy(), references, resamplings, seed)
-    if found["clip_score"]:
-        protocol["clip_scale"] = clip_scale.value
-    for name, values in found.items():
-        if values:
-            table[name] = asdict(mean_interval(torch.cat(values).double().numpy(), seed=seed))
-    return table
+        table |= _distances(found.pop("features"), references, distances, resamplings, seed)
+    return table | {name: asdict(mean_interval(values, seed=seed)) for name, values in found.items()}
+
+
+def _alone(measure: Callable[[Tensor], Tensor]) -> Measure:
+    return lambda whole, cropped, names: measure(cropped)
+
+
+def _beside(similarity: Similarity, prompts: Mapping[str, str], scale: ClipScale) -> Measure:
+    return lambda whole, cropped, names: scale.of(similarity(whole, [prompts[name] for name in names]))
+
+
+def _measured(
+    made: Paths,
+    measures: Mapping[str, Measure],
+    crop: Crop | None,
+    batch: int,
+    device: str | torch.device,
+    on_picture: Told,
+) -> dict[str, Array]:
+    """What each measure says of the pictures, (n, …) in their order, which are read once."""
+    names, found = list(made), {name: list[Tensor]() for name in measures}
+    for numbers, whole, cropped in batches(list(made.values()), batch, crop, device):
+        for name, measure in measures.items():
+            found[name].append(measure(whole, cropped, [names[number] for number in numbers]).cpu())
+        on_picture(numbers[-1] + 1, len(made))
+    return {name: torch.cat(rows).double().numpy() for name, rows in found.items()}
 
 
 def _crop(side: int | None, seed: int) -> Crop | None:
     return None if side is None else (side, seed)
 
 
-def _distances(made: Array, references: Array, resamplings: int, seed: int) -> dict[str, Any]:
+def _distances(made: Array, references: Array, names: Sequence[str], resamplings: int, seed: int) -> dict[str, Any]:
+    """Those of `DISTANCES` that are named, and `notes` where FID has any."""
+    found: dict[str, Any] = {}
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always", RuntimeWarning)
-        fid = asdict(frechet_interval(made, references, resamplings=resamplings, seed=seed))
-    kid = asdict(kernel_interval(made, references, resamplings=resamplings, seed=seed))
-    mean, deviation = kernel_of_subsets(made, references, seed=seed)
-    notes = [f"fid: {each.message}" for each in seen]
-    return {"fid": fid, "kid": kid | {"subsets": {"mean": mean, "deviation": deviation}}} | (
-        {"notes": notes} if notes else {}
-    )
+        if "fid" in names:
+            found["fid"] = asdict(frechet_interval(made, references, resamplings=resamplings, seed=seed))
+    if "kid" in names:
+        mean, deviation = kernel_of_subsets(made, references, seed=seed)
+        found["kid"] = asdict(kernel_interval(made, references, resamplings=resamplings, seed=seed))
+        found["kid"]["subsets"] = {"mean": mean, "deviation": deviation}
+    return found | ({"notes": [f"fid: {each.message}" for each in seen]} if seen else {})
 
 
 def check_crop(pictures: Paths, crop: int | None) -> None:
@@ -149,6 +182,7 @@ def _check_set(
     references: Paths | Array | None,
     prompts: Mapping[str, str] | None,
     features: Features | None,
+    distances: Sequence[str],
     similarity: Similarity | None,
     marks: Mapping[str, Marks],
 ) -> None:
@@ -157,7 +191,9 @@ def _check_set(
         raise ValueError("nothing is to be measured: give features with references, similarity with prompts, or marks")
     if (features is None) != (references is None) or (similarity is None) != (prompts is None):
         raise ValueError("FID and KID want features and references, CLIP's score wants a model and prompts: give both")
-    if unknown := [name for name in marks if name in ("protocol", "fid", "kid", "clip_score", "notes")]:
+    if not distances or set(distances) - set(DISTANCES):
+        raise ValueError(f"the distances are one or more of {', '.join(DISTANCES)}, got {', '.join(distances)}")
+    if unknown := [name for name in marks if name in TAKEN]:
         raise ValueError(f"{unknown[0]} is the name of another measure: give the mark another")
     if not made:
         raise ValueError("one picture or more is wanted, got none")

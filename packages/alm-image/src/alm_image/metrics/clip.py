@@ -6,7 +6,7 @@ Both papers' CLIP-S, about 0.3, is the plain cosine. CLIPScore (Hessel et al. 20
 third. Neither paper names its CLIP: figures compare only with those of one model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,8 +50,9 @@ class Clip:
     def load(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> "Clip":
         """Of a folder with the model and its tokenizer; nothing is fetched.
 
-        Raises ImportError where transformers is missing, FileNotFoundError where there is no such model, and ValueError
-        where weights are missing or the tokenizer knows no words.
+        In float32, whatever the files hold, so that scores compare across machines. Raises ImportError where
+        transformers is missing, FileNotFoundError where there is no such model, and ValueError where weights are
+        missing or the tokenizer knows no words.
         """
         try:
             from transformers import CLIPModel, CLIPTokenizer
@@ -62,7 +63,9 @@ class Clip:
         folder = Path(folder).expanduser()
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(f"{folder} holds no CLIP model: give the folder of one, with its config.json")
-        model, loaded = CLIPModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        model, loaded = CLIPModel.from_pretrained(
+            folder, torch_dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
         if missing := sorted(loaded["missing_keys"]):
             raise ValueError(f"{folder} lacks {len(missing)} weights of a CLIP model, the first {missing[0]}")
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
@@ -80,7 +83,17 @@ class Clip:
         """(n,) in [−1, 1] of pixels (n, 3, height, width) in [−1, 1] and their prompts. Raises ValueError."""
         if len(pixels) != len(prompts):
             raise ValueError(f"a prompt for each picture is wanted, got {len(prompts)} for {len(pixels)}")
-        return (self.pictures(pixels) * self.texts(prompts)).sum(1)
+        return self.likeness(prompts)(pixels, prompts)
+
+    def likeness(self, prompts: Iterable[str]) -> Callable[[Tensor, Sequence[str]], Tensor]:
+        """`cosines` with some of these prompts, which are read here, each once."""
+        unique = list(dict.fromkeys(prompts))
+        texts = dict(zip(unique, self.texts(unique), strict=True))
+
+        def cosines(pixels: Tensor, told: Sequence[str]) -> Tensor:
+            return (self.pictures(pixels) * torch.stack([texts[prompt] for prompt in told])).sum(1)
+
+        return cosines
 
     @torch.no_grad()
     def texts(self, prompts: Sequence[str]) -> Tensor:

@@ -65,7 +65,7 @@ def _yiq(pixels: Tensor) -> Tensor:
 def _smaller(x: Tensor) -> Tensor:
     """Means of squares of `factor` pixels, centred on every factor-th, so that the shorter side is about 256."""
     height, width = x.shape[-2:]
-    factor = max(1, round(min(height, width) / SIDE))
+    factor = max(1, int(min(height, width) / SIDE + 0.5))  # halves go up, as in the authors' language
     before = (factor - 1) // 2
     # What is beyond the edge counts as black, as in the authors' code.
     right, below = (max(0, (-(-size // factor) - 1) * factor + factor - size - before) for size in (width, height))

@@ -7,6 +7,7 @@ A_no are amplitudes of log-Gabor filters of four wavelengths n and four directio
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -58,8 +59,12 @@ def _threshold(shortest: Tensor, filters: Tensor) -> Tensor:
     return found[..., None, None]
 
 
+@lru_cache(maxsize=2)
 def _filters(height: int, width: int) -> Tensor:
-    """Log-Gabor filters, float64 (directions, lengths, height, width), with frequency 0 in the corner."""
+    """Log-Gabor filters, float64 (directions, lengths, height, width), with frequency 0 in the corner.
+
+    They are kept for the next call, and not to be changed.
+    """
     y, x = torch.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius, angle = torch.hypot(x, y), torch.atan2(-y, x)
     low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))

@@ -6,7 +6,6 @@ B is bilinear enlargement, and n, the index of a level of the model's own noisin
 picture x is not to be trusted. Visual Anagrams takes 50; SyncSDE's public code leaves diffusers' 250.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from alm_core.codec import PixelCodec
 from alm_core.grid import grid_of
 from alm_core.guidance import ClassifierFree, Condition, Embedding, Unguided
 from alm_core.placement import Options, as_device, as_dtype
+from alm_core.schedule import Level, Schedule
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -25,7 +25,7 @@ from alm_image.priors.network import NetworkPrior
 from alm_image.priors.pipeline import load_pipeline, place, prepare_network
 from alm_image.priors.text import PipelineText, Text
 
-__all__ = ["NOISE_LEVEL", "Upscaler", "load_upscaler", "text_of"]
+__all__ = ["NOISE_LEVEL", "Upscaler", "check_upscaler", "load_upscaler", "text_of"]
 
 GUIDANCE = 4.0
 """diffusers' own for stage II; SyncSDE's ambiguous pictures use 10 in both stages."""
@@ -52,10 +52,10 @@ class PairUNet:
 
 @dataclass(frozen=True)
 class Upscaler:
-    """Stage II: `prior` makes pictures of its `size` under conditions of `condition`; `alphas` are those of n."""
+    """Stage II: `prior` makes pictures of its `size` under conditions of `condition`; `levels` are of each n."""
 
     prior: NetworkPrior
-    alphas: tuple[float, ...]
+    levels: tuple[Level, ...]
 
     @property
     def size(self) -> int:
@@ -64,15 +64,15 @@ class Upscaler:
 
     def check_level(self, noise_level: int) -> None:
         """Raises ValueError for an n that the noising schedule does not have."""
-        if not 0 <= noise_level < len(self.alphas):
-            raise ValueError(f"the noise level must lie in 0 to {len(self.alphas) - 1}, got {noise_level}")
+        if not 0 <= noise_level < len(self.levels):
+            raise ValueError(f"the noise level must lie in 0 to {len(self.levels) - 1}, got {noise_level}")
 
     def enlarged(self, small: Tensor, z: Tensor, noise_level: int = NOISE_LEVEL) -> Tensor:
         """x_n of small pictures (rows, 3, h, w) in [−1, 1], with standard normal z (rows, 3, size, size)."""
         self.check_level(noise_level)
-        alpha = self.alphas[noise_level]
+        n = self.levels[noise_level]
         large = interpolate(small.to(z), (self.size, self.size), mode="bilinear", align_corners=True)
-        return math.sqrt(alpha) * large + math.sqrt(1 - alpha) * z
+        return n.a * large + n.s * z
 
     def condition(
         self, prompt: str, negative_prompt: str, noised: Tensor, noise_level: int = NOISE_LEVEL
@@ -108,17 +108,22 @@ def load_upscaler(
         offload=offload,
         attention=attention,
     )
-    folder = local_folder(id_or_path, variant)
-    _check(folder, text)
+    folder = check_upscaler(id_or_path, variant)
+    _check_text(folder, text)
     parts = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
     pipe = load_pipeline(
         "IFSuperResolutionPipeline", folder, options, torch.bfloat16, parts | ({"text_encoder": None} if text else {})
     )
+    return Upscaler(_prior_of(pipe, text, options), _levels(pipe.image_noising_scheduler.alphas_cumprod))
+
+
+def _prior_of(pipe: Any, text: Text | None, options: Options) -> NetworkPrior:
+    """The pipeline's network, placed, with its own text encoder where no other is given."""
     prepare_network(pipe.unet, options.attention)
     scale, network = options.scale(GUIDANCE), PairUNet(pipe.unet)
     plain, config = Unguided(network), pipe.unet.config
     place(pipe, options)
-    prior = NetworkPrior(
+    return NetworkPrior(
         plain=plain,
         guided=plain if scale == 1 else ClassifierFree(network, scale),
         grid=grid_of(pipe.scheduler),
@@ -131,7 +136,12 @@ def load_upscaler(
         fixed_size=True,
         bound=bound_of(pipe.scheduler.config),
     )
-    return Upscaler(prior, tuple(pipe.image_noising_scheduler.alphas_cumprod.double().tolist()))
+
+
+def _levels(alphas: Tensor) -> tuple[Level, ...]:
+    """The level of each index of a noising schedule with these cumulative α, from the cleanest."""
+    *levels, _ = Schedule.vp(alphas.double().tolist(), range(len(alphas))[::-1]).levels
+    return tuple(reversed(levels))
 
 
 def text_of(prior: object) -> Text | None:
@@ -141,8 +151,12 @@ def text_of(prior: object) -> Text | None:
     return None
 
 
-def _check(folder: Path, text: Text | None) -> None:
-    """Refuses what is no stage II, before any weights are read."""
+def check_upscaler(id_or_path: str | Path, variant: str | None = None) -> Path:
+    """The folder of a stage II, without its weights being read.
+
+    Raises FileNotFoundError where there is no such model, ValueError where it is no stage II.
+    """
+    folder = local_folder(id_or_path, variant)
     classes = component_classes(folder) if folder.is_dir() else {"pipeline": "file"}
     parts = {"unet": "UNet2DConditionModel", "image_noising_scheduler": None}
     if any(name not in classes or kind not in (None, classes[name]) for name, kind in parts.items()):
@@ -156,7 +170,11 @@ def _check(folder: Path, text: Text | None) -> None:
             f"the U-Net of {folder} takes {config['in_channels']} input channels and class labels "
             f"{config.get('class_embed_type')}: wanted 6, a noisy picture and a small one, and a noise level"
         )
-    if text is None and "text_encoder" not in classes:
+    return folder
+
+
+def _check_text(folder: Path, text: Text | None) -> None:
+    if text is None and "text_encoder" not in component_classes(folder):
         raise ValueError(
             f"{folder} has no text encoder, and the model has none to share: give a stage I of DeepFloyd IF as the "
             "model, or fetch the text encoder of stage II too"

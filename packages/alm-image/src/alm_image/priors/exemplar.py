@@ -8,7 +8,7 @@ from torch import Tensor
 
 from alm_image.priors.weightless import NEARNESS, PATCHES, Weightless
 
-__all__ = ["Exemplar"]
+__all__ = ["Exemplar", "refuse_exemplar"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,12 @@ class Exemplar(Weightless):
                 "leave it out, or name a text-to-image model with --model (prior=load_prior(…))"
             )
         return None
+
+
+def refuse_exemplar(prior: object) -> None:
+    """Raises ValueError for this prior where all is to be made, and no picture is given to make it from."""
+    if isinstance(prior, Exemplar):
+        raise ValueError(
+            "the exemplar prior is made from the given part of a picture, and here nothing is given: use --model "
+            "examples (prior=Examples()), whose prompts are pictures, or name a model (prior=load_prior(…))"
+        )

@@ -11,10 +11,10 @@ from pathlib import Path
 from alm_core.choices import FUSIONS
 
 from alm_image.anagram import AnagramResult, anagram, paired
-from alm_image.animate import check_animation, encode_animation, pending
-from alm_image.io import WriteError, check_output, save_images
+from alm_image.animate import check_animation, encode_animation
+from alm_image.io import WriteError, check_output, pending, save_images
 from alm_image.priors import ImagePrior
-from alm_image.priors.deepfloyd_two import NOISE_LEVEL, Upscaler, load_upscaler, text_of
+from alm_image.priors.deepfloyd_two import NOISE_LEVEL, Upscaler, check_upscaler, load_upscaler, text_of
 from alm_image.verbs import common
 from alm_image.views import VIEWS
 
@@ -63,6 +63,8 @@ def run(flags: argparse.Namespace) -> None:
     if not flags.upscaler and (flags.sync_upscaler or flags.noise_level != NOISE_LEVEL):
         raise ValueError("--sync-upscaler and --noise-level are of an upscaler: give --upscaler, or leave them out")
     files = _Files.of(flags, len(views))
+    if flags.upscaler:
+        check_upscaler(flags.upscaler, flags.variant)  # before a first stage of many GB is loaded
     with common.settled(flags, len(files.stills)) as settings:
         result = anagram(
             flags.prompts,
@@ -88,8 +90,7 @@ class _Files:
     @staticmethod
     def of(flags: argparse.Namespace, views: int) -> "_Files":
         """The files that the flags name, checked. Raises ValueError or OSError."""
-        names = (n.strip() for p in flags.prompts for n in p.split("+"))
-        inputs = [Path(name) for name in names if name] if flags.model == "examples" else []
+        inputs = common.example_inputs(flags.model, flags.prompts)
         stills = common.outputs(flags, False, inputs)
         files = _Files(stills, [], [])
         if flags.animate:
@@ -109,7 +110,7 @@ class _Files:
         if len(set(files)) < len(list(files)):
             raise ValueError("two outputs have the same name: give each its own")
         for path in files:
-            if path.exists() and any(path.samefile(source) for source in inputs if source.exists()):
+            if path.exists() and any(path.samefile(source) for source in inputs):
                 raise ValueError(f"the output {path} is an input: give it another name")
         return files
 

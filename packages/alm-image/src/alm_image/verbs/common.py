@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from alm_image.io import check_output, save_images
 from alm_image.metrics import kept_error
 from alm_image.options import Preview, Settings, Way
 from alm_image.priors import ImagePrior, load_prior
-from alm_image.progress import PROGRESS, bar, previews, together
+from alm_image.priors.examples import pictures_of
+from alm_image.progress import PROGRESS, bar, previews, steps_in, together
 
 __all__ = [
     "BLENDS",
@@ -25,6 +27,7 @@ __all__ = [
     "add_report",
     "add_solver",
     "add_work",
+    "example_inputs",
     "load",
     "outputs",
     "settled",
@@ -150,6 +153,14 @@ def load(flags: argparse.Namespace) -> ImagePrior:
     )
 
 
+def example_inputs(model: str, prompts: Iterable[str]) -> list[Path]:
+    """The pictures that the prompts name, where the model takes names: no output may replace them."""
+    if model != "examples":
+        return []
+    # A name that is no file is refused later, with a reason; it may be any text, longer than a file's name can be.
+    return [Path(name) for prompt in prompts for name in pictures_of(prompt) if os.path.isfile(name)]
+
+
 def outputs(flags: argparse.Namespace, has_alpha: bool, inputs: Sequence[Path]) -> list[Path]:
     """Where the variants go, checked. Raises ValueError."""
     paths: list[Path] = flags.output
@@ -162,9 +173,9 @@ def outputs(flags: argparse.Namespace, has_alpha: bool, inputs: Sequence[Path]) 
             paths = [paths[0].with_stem(f"{paths[0].stem}-{n + 1}") for n in range(flags.count)]
     if len(set(paths)) < len(paths):
         raise ValueError("two outputs have the same name: give each its own")
-    for path in paths:
+    for path in (*paths, *(steps_in(flags.save_steps) if flags.save_steps else ())):
         if path.exists() and any(path.samefile(source) for source in inputs if source.exists()):
-            raise ValueError(f"the output {path} is an input: give it another name")
+            raise ValueError(f"the output {path} is an input: give it another name, or another folder")
     return [check_output(path, has_alpha=has_alpha, overwrite=flags.overwrite) for path in paths]
 
 

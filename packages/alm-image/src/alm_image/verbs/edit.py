@@ -7,8 +7,8 @@ from alm_core.choices import METHODS
 
 from alm_image.edit import EditResult, edit
 from alm_image.io import check_output, read_mask, read_picture, save_images
-from alm_image.priors.examples import pictures_of
 from alm_image.verbs import common
+from alm_image.words import swapped
 
 __all__ = ["add", "run"]
 
@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_model(parser, default="examples")
     common.add_solver(parser, tuple(METHODS))
     parser.set_defaults(method="syncsde")
-    parser.add_argument("--blend", choices=common.BLENDS, help="how to paste the result (what suits the model)")
+    parser.add_argument("--blend", choices=common.BLENDS, help="how to paste the result (gaussian)")
     common.add_report(parser)
 
 
@@ -40,9 +40,8 @@ def run(flags: argparse.Namespace) -> None:
     picture = read_picture(flags.image)
     if flags.mask is not None:
         read_mask(flags.mask, picture)
-    # Names of examples may be any text, longer than a file's name can be.
-    examples = pictures_of(flags.prompt) if flags.model == "examples" and len(flags.prompt) < 256 else []
-    inputs = [path for path in (flags.image, flags.mask, *map(Path, examples)) if path is not None]
+    examples = common.example_inputs(flags.model, _prompts(flags))
+    inputs = [path for path in (flags.image, flags.mask, *examples) if path is not None]
     paths = common.outputs(flags, picture.alpha is not None, inputs)
     masks = _masks(flags, [*paths, *inputs])
     with common.settled(flags, len(paths)) as settings:
@@ -60,6 +59,12 @@ def run(flags: argparse.Namespace) -> None:
     pictures = [edited.mask] if edited.soft is None else [edited.mask, edited.soft]
     save_images([*edited.result.images, *pictures[: len(masks)]], [*paths, *masks])
     common.tell(flags, edited.result, paths, **_report(edited, masks))
+
+
+def _prompts(flags: argparse.Namespace) -> list[str]:
+    """The prompts that the flags give, and the one that a swap makes."""
+    source: str = flags.source_prompt or ""
+    return [flags.prompt, source, *([swapped(source, *flags.swap)] if source and flags.swap else [])]
 
 
 def _masks(flags: argparse.Namespace, taken: list[Path]) -> list[Path]:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 
 from alm_image.evaluation import PAIRED, SET, evaluate_pairs, evaluate_set, features_of, pictures_of, read_prompts
 from alm_image.evaluation.folders import Told
-from alm_image.evaluation.sets import Array, Marks, Paths, check_crop
+from alm_image.evaluation.sets import DISTANCES, Array, Marks, Paths, check_crop
+from alm_image.io import pending
 from alm_image.metrics import LPIPS, Aesthetic, Clip, ClipScale, Inception, QAlign
 from alm_image.metrics.lpips import NETS
 from alm_image.progress import PROGRESS, bar
@@ -38,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--reference", metavar="DIR", type=Path, help="pictures to compare with, for FID and KID, or a .npy of --keep"
     )
     whole.add_argument("--keep", metavar="FILE", type=Path, help="write the references' features, to be given again")
+    whole.add_argument("--overwrite", action="store_true", help="allow an existing file of --keep to be replaced")
     whole.add_argument("--prompts", metavar="FILE", type=Path, help="one a line, one for all, or JSON {name: prompt}")
     whole.add_argument("--crop", type=int, help="the side of a random square to be cut out of each made picture (none)")
     whole.add_argument("--inception", metavar="FILE", type=Path, help="pt_inception-2015-12-05-6726825d.pth")
@@ -102,12 +105,32 @@ def _check(flags: argparse.Namespace) -> None:
             "--resamplings is 2 or more, --batch 1 or more and --seed 0 or more: got "
             f"{flags.resamplings}, {flags.batch} and {flags.seed}"
         )
-    if flags.keep and (flags.keep.suffix != ".npy" or not flags.keep.parent.is_dir()):
-        raise ValueError(f"--keep writes a .npy file into a folder that exists, got {flags.keep}")
+    if flags.keep:
+        _check_keep(flags.keep, flags)
     try:
         torch.zeros(1, device=flags.device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ValueError(f"there is no device {flags.device!r} here: give cpu, cuda, mps, …") from None
+
+
+def _check_keep(path: Path, flags: argparse.Namespace) -> None:
+    """Raises ValueError where --keep has nothing to write, or cannot write it, FileExistsError for an existing file."""
+    if path.suffix != ".npy" or path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"--keep writes a .npy file into a folder that exists, got {path}")
+    if flags.reference.suffix == ".npy":
+        raise ValueError(f"--keep writes features of pictures, and {flags.reference} holds features: leave --keep out")
+    if flags.metric and not set(flags.metric) & set(DISTANCES):
+        raise ValueError("--keep writes the features that FID and KID compare, and neither is asked for: leave it out")
+    if path.exists() and not flags.overwrite:
+        raise FileExistsError(f"{path} exists: choose another name, or allow it with --overwrite")
+
+
+def _keep(path: Path, rows: Array) -> None:
+    """Writes features, whole or not at all. Raises WriteError."""
+    file = BytesIO()
+    np.save(file, rows)
+    with pending(path, file.getvalue()):
+        pass
 
 
 def _pairs(flags: argparse.Namespace, made: Paths, left_out: dict[str, str]) -> Callable[[Told], dict[str, Any]] | None:
@@ -146,7 +169,7 @@ def _set(flags: argparse.Namespace, made: Paths) -> Callable[[Told], dict[str, A
     def wanted(name: str, given: bool) -> bool:
         return name in flags.metric if flags.metric else given
 
-    distances = [name for name in ("fid", "kid") if wanted(name, flags.reference is not None)]
+    distances = [name for name in DISTANCES if wanted(name, flags.reference is not None)]
     clip_score, aesthetic = wanted("clip_score", bool(flags.prompts)), wanted("aesthetic", bool(flags.aesthetic))
     q_align = wanted("q_align", False)
     if not (distances or clip_score or aesthetic or q_align):
@@ -166,13 +189,14 @@ def _set(flags: argparse.Namespace, made: Paths) -> Callable[[Told], dict[str, A
         known = references
         if flags.keep and features is not None and isinstance(known, dict):
             known = features_of(known, features, batch=flags.batch, device=flags.device, on_picture=tell)
-            np.save(flags.keep, known)
-        table = evaluate_set(
+            _keep(flags.keep, known)
+        return evaluate_set(
             made,
             references=known,
             prompts=prompts,
             features=features,
-            similarity=clips[flags.clip].cosines if clip_score else None,
+            distances=distances or DISTANCES,
+            similarity=clips[flags.clip].likeness(prompts.values()) if prompts else None,
             clip_scale=ClipScale(flags.clip_scale),
             marks=marks,
             crop=flags.crop,
@@ -182,7 +206,6 @@ def _set(flags: argparse.Namespace, made: Paths) -> Callable[[Told], dict[str, A
             device=flags.device,
             on_picture=tell,
         )
-        return {name: value for name, value in table.items() if name not in ("fid", "kid") or name in distances}
 
     return work
 

@@ -1,13 +1,11 @@
 """`alm-image regions`."""
 
 import argparse
-import os
 from pathlib import Path
 
 from alm_image.complete import Result
 from alm_image.layers import read_regions
 from alm_image.options import Settings
-from alm_image.priors.examples import pictures_of
 from alm_image.regions import regions
 from alm_image.verbs import common
 
@@ -53,8 +51,6 @@ def run(flags: argparse.Namespace) -> None:
     masks = [mask for mask, _ in foregrounds]
     read_regions(masks)
     prompts = [flags.background, flags.prompt, *(prompt for _, prompt in foregrounds)]
-    # Names of examples may be any text, longer than a file's name can be.
-    names = [name for p in prompts if flags.model == "examples" for name in pictures_of(p) if os.path.isfile(name)]
 
     def verb(settings: Settings) -> Result:
         return regions(
@@ -66,4 +62,4 @@ def run(flags: argparse.Namespace) -> None:
             **settings,
         )
 
-    common.work(flags, verb, [*masks, *map(Path, names)])
+    common.work(flags, verb, [*masks, *common.example_inputs(flags.model, prompts)])
