@@ -150,11 +150,11 @@ def _items(
 
 def _edit(flags: argparse.Namespace, prior: ImagePrior, row: Row, item: Item, path: Path) -> None:
     told = {"source_prompt": item.caption, "swap": item.swap, "seed": item.seed, "steps": flags.steps}
-    told |= {"prior": prior, "method": row.method, "threshold": flags.threshold, "paste": False}
+    told |= {"prior": prior, "method": row.method, "paste": False}
     everything = Image.new("L", Image.open(item.source).size, 255)
     everything.putpixel((0, 0), 0)  # a mask keeps something; in the model's state this one keeps nothing
     try:
-        alone = {"negative_prompt": NOTHING, "mask": everything} if row.whole else {}
+        alone = {"negative_prompt": NOTHING, "mask": everything} if row.whole else {"threshold": flags.threshold}
         made = edit(item.source, **alone, **told)
     except ValueError:  # nothing, or all, is above the threshold
         made = edit(item.source, mask=everything, **told)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -227,6 +228,28 @@ def test_without_prompts_all_views_are_the_models_own() -> None:
     assert np.array_equal(np.asarray(told.images[0]), np.asarray(result.images[0]))
 
 
+def test_a_single_name_is_one_view() -> None:
+    found = anagram([FIRST, SECOND], "rotate-180", prior=pixel(), steps=1)
+    assert found.views == (VIEWS["identity"], VIEWS["rotate-180"])
+
+
+@pytest.mark.parametrize(("size", "fits"), [(30, False), (28, True)])
+def test_a_jigsaw_leaves_no_rim(size: int, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(ValueError, match="30: give a size that is a multiple of 4"):
+        anagram([FIRST, SECOND], "jigsaw", prior=pixel(), size=size, steps=1)
+
+
+def test_out_of_memory_a_smaller_size_is_advised(
+    job: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(name: str, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(common, "load_prior", full)
+    assert run(job) == 1
+    assert "out of memory: try a smaller --size, --dtype bfloat16" in capsys.readouterr().err
+
+
 def test_the_first_view_is_what_the_image_shows() -> None:
     result = anagram([FIRST, SECOND], ["rotate-cw", "flip-vertical"], prior=slanted(), steps=2)
     (canvas,) = result.canvases
@@ -266,7 +289,8 @@ def test_previews_are_as_the_first_view_shows_them() -> None:
         ({"prompts": [], "views": []}, "a view is wanted beside the picture as it is"),
         ({"views": ["turn"]}, "unknown view 'turn'"),
         ({"size": 9}, "the size must be a multiple of 4, got 9"),
-        ({"size": 0}, "multiple of 4, got 0"),
+        ({"size": 0}, "the size must be 1 or more, got 0"),
+        ({"views": ["jigsaw"], "size": 24}, "a rim of a picture of 24: give a size that is a multiple of 16"),
         ({"prior": Fake(fixed_size=True), "size": 64}, "makes pictures of 32 x 32 alone, got 64"),
         ({"views": ["negate"]}, "works in latents"),
         ({"views": [Jigsaw(9)]}, "9 x 9 pieces wants as many pixels a side, got 8"),
@@ -455,6 +479,7 @@ def test_the_emoji_model_needs_no_prompt(tmp_path: Path) -> None:
         (["--prompt", "1", "--prompt", "2"], "4 prompts want as many views"),
         (["--view", "around"], "unknown view 'around'"),
         (["--size", "9", "--model", "latent"], "multiple of 4, got 9"),
+        (["--size", "0"], "the size must be 1 or more, got 0"),
         (["--size", "64", "--model", "emoji"], "alone, got 64"),
         (["--model", "emoji"], "takes no prompt"),
         (["--model", "exemplar"], "here nothing is given: use --model examples"),
@@ -474,7 +499,7 @@ def test_the_emoji_model_needs_no_prompt(tmp_path: Path) -> None:
         (["--reference", "fixed"], "leave --reference out"),
         (["--w1", "1"], "has no option 'w1'"),
         (["--strength", "-1"], "strength must be 0 or more"),
-        (["--upscaler", "{tmp}/none"], "there is no model folder"),
+        (["--upscaler", "{tmp}/none"], "or connect and give a hub id such as DeepFloyd/IF-II-M-v1.0\n"),
         (["--upscaler", "{emoji}"], "wanted a DeepFloyd IF stage II"),
         (["--sync-upscaler"], "are of an upscaler"),
         (["--noise-level", "80"], "are of an upscaler"),

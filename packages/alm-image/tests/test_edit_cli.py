@@ -92,14 +92,20 @@ def test_flags_reach_the_edit(job: list[str], monkeypatch: pytest.MonkeyPatch) -
         (
             "fake",
             ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--save-mask", "{tmp}/m.png"],
-            "another file of this job",
+            "another file of this job: choose another name",
         ),
         ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--save-mask", "{tmp}/out.png"], "another file of this"),
         ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--save-mask", "{tmp}/x.gif"], "must end in .png"),
         ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--save-mask", "{tmp}/no/x.png"], "does not exist"),
-        ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--method", "dps"], "DPS needs the clean source"),
-        ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--method", "smcdiff"], "SMCDiff needs the clean"),
         ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--w1", "1"], "has no option 'w1'"),
+        ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--threshold", "0.3"], "so no map has a threshold"),
+        ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--raw", "--blend", "poisson"], "so it has no blend"),
+        (
+            "examples",
+            ["--mask", "{tmp}/m.png", "--prompt", "{tmp}/a.png", "--source-prompt", "{tmp}/a.png"],
+            "reads a source prompt only where the source is inverted",
+        ),
+        ("examples", ["--mask", "{tmp}/m.png", "--prompt", "{tmp}/a.png+"], 'before and after each "+"'),
         ("fake", ["--mask", "{tmp}/m.png", "--swap", "a", "b"], "the source prompt is wanted"),
         ("fake", ["--mask", "{tmp}/m.png", "--prompt", "0.5", "--word", "cat"], "so no word is looked for"),
         ("tiny", ["--prompt", TARGET], "the source prompt is wanted"),
@@ -129,6 +135,24 @@ def test_wrong_input_is_one_line_and_status_2_and_writes_nothing(
     assert reason in err
     assert (out, err.count("\n")) == ("", 1)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_only_methods_that_trajectories_can_follow_one_another_by_are_offered(
+    job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(common.COUPLED) == {"alm", "stochastic-alm", "syncsde", "repaint", "replacement", "independent"}
+    with pytest.raises(SystemExit):
+        cli.main([*job, "fake", "--method", "dps"])
+    assert "invalid choice: 'dps'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("reference", "told"), [("inversion", "0.2"), ("fixed", "")])
+def test_the_report_says_the_source_prompt_only_where_it_was_read(
+    job: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], reference: str, told: str
+) -> None:
+    flags = ["--mask", f"{tmp_path}/m.png", "--prompt", "0.5", "--source-prompt", "0.2", "--reference", reference]
+    assert cli.main([*job, "fake", *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["source_prompt"] == told
 
 
 def test_an_existing_mask_is_not_overwritten_unasked(job: list[str], tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def test_pairs_that_do_not_fit_are_refused_before_work(folders: tuple[Path, ...]
         assert not told
 
     less = {name: path for name, path in truth.items() if name != "10"}
-    refused("1 pictures have no truth of their name, the first 10", truth=less)
-    refused("1 truths have no picture that was made, the first 10", made={k: made[k] for k in less})
-    refused("3 pictures have no mask of their name, the first 2", masks={k: masks[k] for k in ("1", "x")})
+    refused("1 picture has no truth of the same name, the first 10", truth=less)
+    refused("1 truth has no picture that was made, the first 10", made={k: made[k] for k in less})
+    refused("3 pictures have no mask of the same name, the first 2", masks={k: masks[k] for k in ("1", "x")})
     refused(r"truth.x.webp must be as large as .*1.png, 36 x 40; it is 48 x 33", truth=truth | {"1": truth["x"]})
     refused(r"masks.x.png must be as large as", masks=masks | {"1": masks["x"]})
     refused("masked_ssim wants masks", masks=None, metrics=("mse", "masked_ssim"))

@@ -26,8 +26,11 @@ def test_pictures_are_found_by_name_2_before_10(pictures: Path) -> None:
     (pictures / "3.jpg").touch()
     with pytest.raises(ValueError, match="two pictures of the name 3"):
         pictures_of(pictures)
-    with pytest.raises(FileNotFoundError, match="none holds no pictures"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none: give one of pictures"):
         pictures_of(pictures / "none")
+    (pictures / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty holds no pictures"):
+        pictures_of(pictures / "empty")
 
 
 def test_sizes_are_those_that_are_seen(tmp_path: Path) -> None:
@@ -72,7 +75,7 @@ def test_prompts_are_lines_one_for_all_or_named(tmp_path: Path) -> None:
     assert read_prompts(text, ["p", "q"]) == {"p": "a dog", "q": "a dog"}
     named.write_text(json.dumps({"q.png": "a cat", "p": "a dog", "z": "more"}))
     assert read_prompts(named, ["p", "q"]) == {"p": "a dog", "q": "a cat"}
-    with pytest.raises(ValueError, match="no prompt for 1 pictures, the first r"):
+    with pytest.raises(ValueError, match="no prompt for 1 of the pictures, the first r"):
         read_prompts(named, ["p", "r"])
     named.write_text("[1]")
     with pytest.raises(ValueError, match="must be an object of prompts"):

@@ -175,11 +175,36 @@ def test_flags_that_do_not_go_together_are_refused(wide: tuple[Path, Path], tmp_
         ("--mask wants --truth", ["--mask", made, "--reference", references]),
         ("--aesthetic wants CLIP ViT-L/14", ["--aesthetic", made]),
         ("--resamplings is 2 or more", ["--reference", references, "--resamplings", 1]),
+        ("--crop is of pictures measured as a set", ["--truth", made, "--crop", 0]),
+        ("--crop is of pictures", ["--truth", made, "--reference", references, "--metric", "mse", "--crop", 12]),
+        ("the crop is 1 pixel or more", ["--reference", references, "--crop", 0]),
         ("--keep writes a .npy file", ["--reference", references, "--keep", tmp_path / "f.txt"]),
         ("there is no device 'gpu' here", ["--reference", references, "--device", "gpu"]),
         ("a square of 30 is to be cut out", ["--reference", references, "--crop", 30]),
     ):
         with pytest.raises(ValueError, match=match):
+            run(made, *flags)
+
+
+def test_files_that_cannot_be_read_are_refused_in_words_of_our_own(wide: tuple[Path, Path], tmp_path: Path) -> None:
+    made, references = wide
+    for name in ("x.npy", "x.pth"):
+        (tmp_path / name).write_bytes(b"nonsense")
+    for kind, match, flags in (
+        (ValueError, r"x\.npy is no \.npy file, or is cut short: give the one", ["--reference", tmp_path / "x.npy"]),
+        (FileNotFoundError, r"there is no .*none\.npy: give the file", ["--reference", tmp_path / "none.npy"]),
+        (
+            ValueError,
+            r"x\.pth is no file of FID's and KID's Inception: it is not torch's, cut short, or has code in it$",
+            ["--reference", references, "--inception", tmp_path / "x.pth"],
+        ),
+        (
+            FileNotFoundError,
+            "there is no folder .*nope: give that of alexnet",
+            ["--truth", made, "--lpips-weights", tmp_path / "nope"],
+        ),
+    ):
+        with pytest.raises(kind, match=match):
             run(made, *flags)
 
 

@@ -316,7 +316,11 @@ MASK = box(8, 8, 24, 24)
         ),
         ([(MASK, "1"), (box(4, 4, 28, 28), "2")], {}, "region 1 lies wholly under later ones"),
         ([(MASK, "1")], {"height": 30, "width": 28}, "multiples of 4, got 30 and 28: give --height 32 --width 28"),
-        ([(MASK, "1")], {"height": 0, "width": 4}, "1 or more, got 0 and 4"),
+        ([(MASK, "1")], {"height": 0}, "the height must be 1 or more, got 0"),
+        ([(MASK, "1")], {"height": 4, "width": -1}, "the width must be 1 or more, got -1"),
+        ([("m1.png",)], {}, r"a region is a mask and its prompt, .mask, prompt.: region 1 is \('m1.png',\)"),
+        ([(MASK, "1"), "m1"], {}, "region 2 is 'm1'"),
+        ([(None, "1")], {}, "a file's name or a PIL picture, and a text: region 1 is None and '1'"),
         ([(MASK, "1")], {"reference": FixedNoise()}, "no reference, since nothing is given"),
         ([(MASK, "1")], {"blend": Hard()}, "no blend, since nothing is pasted"),
         ([(MASK, "1")], {"bootstrap": 3}, "MultiDiffusion's, got 3 for SyncSDE"),
@@ -337,7 +341,7 @@ def test_what_does_not_fit_is_refused_before_any_call(
         def predict(self, x_t, level, conditions):  # type: ignore[no-untyped-def]
             raise AssertionError("this is work")
 
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises((ValueError, TypeError), match=reason):
         regions("0", foregrounds, **{"prior": Idle(), "prompt": "", **settings})  # type: ignore[arg-type]
 
 
@@ -449,7 +453,16 @@ def test_the_command_bootstraps(job: list[str], capsys: pytest.CaptureFixture[st
         ({6: ["--model", "exemplar", "-o"]}, "here nothing is given: use --model examples"),
         ({6: ["--model", "fake", "--height", "30", "-o"]}, "multiples of 4, got 30"),
         ({6: ["--model", "fake", "--reference", "fixed", "-o"]}, "no reference, since nothing is given"),
-        ({6: ["--model", "fake", "--w1", "2", "-o"]}, "fake uses SyncSDE by default, which has no --w1"),
+        (
+            {6: ["--model", "fake", "--w1", "2", "-o"]},
+            "by default, which has no --w1: name a method that does, such as --method alm",
+        ),
+        (
+            {6: ["--strength", "-1", "-o"]},
+            "examples uses Replacement by default, which has no --strength: name a method that does, such as --method "
+            "syncsde",
+        ),
+        ({6: ["--model", "fake", "--particles", "4", "-o"]}, "no method here has that, so leave it out"),
         ({6: ["--model", "fake", "--bootstrap", "2", "-o"]}, "MultiDiffusion's, got 2"),
         ({6: ["--model", "fake", "--method", "synctweedies", "--prompt", "x", "-o"]}, "no trajectory of the whole"),
         ({6: ["--model", "fake", "--steps", "0", "-o"]}, "steps must be 1 or more"),

@@ -8,6 +8,7 @@ before it shows of the canvas,
 and the last is the picture; or a joint method averages all of them on one canvas at each level.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from alm_image.options import Options, Settings, Way
 from alm_image.priors.deepfloyd_two import NOISE_LEVEL, Upscaler
 from alm_image.priors.examples import Examples
 from alm_image.priors.exemplar import refuse_exemplar
-from alm_image.views import VIEWS, Negate, View, show, view_named
+from alm_image.views import VIEWS, Jigsaw, Negate, View, show, view_named
 
 __all__ = ["AnagramResult", "anagram", "paired", "suited"]
 
@@ -81,7 +82,8 @@ def anagram(
     """A square picture of which view i shows prompt i; for a model without prompts, one that all views show well.
 
     `views` are names or objects of `alm_image.views`, one a prompt; where one is missing the first is the picture as it
-    is. `size` in pixels is the model's. The default prior is `Examples`, whose prompts are names of pictures.
+    is. A single name is one view. `size` in pixels is the model's. The default prior is `Examples`, whose prompts are
+    names of pictures.
 
     The default method is `SyncSDE`, of which 1/λ says how much the earlier prompts weigh: 0 leaves the last alone.
     `ALM` has nothing unobserved here to climb for, and is its pull alone. Joint methods favour no view; all begin from
@@ -130,6 +132,7 @@ def paired(prompts: Sequence[str], views: Sequence[str | View]) -> tuple[tuple[s
     """
     if isinstance(prompts, str) or len(prompts) == 1:
         raise ValueError("two or more prompts are wanted, one for each view, got one: give another and its view")
+    views = (views,) if isinstance(views, str) else views
     found = tuple(view_named(view) if isinstance(view, str) else view for view in views)
     wanted = len(prompts) or max(len(found), 2)
     if len(found) == wanted - 1:
@@ -246,7 +249,9 @@ def _options(settings: Settings) -> Options:
 
 def _check(options: Options, size: int, views: Sequence[View]) -> None:
     prior = options.prior
-    if size < 1 or size % prior.multiple:
+    if size < 1:
+        raise ValueError(f"the size must be 1 or more, got {size}")
+    if size % prior.multiple:
         raise ValueError(f"the size must be a multiple of {prior.multiple}, got {size}")
     if prior.fixed_size and size != prior.size:
         raise ValueError(f"this model makes pictures of {prior.size} x {prior.size} alone, got {size}: leave size out")
@@ -258,6 +263,12 @@ def _check(options: Options, size: int, views: Sequence[View]) -> None:
         )
     for view in views:
         view.read(torch.zeros(1, *state))
+        if isinstance(view, Jigsaw) and state[-1] % view.grid:
+            step = math.lcm(prior.multiple, view.grid * size // state[-1])
+            raise ValueError(
+                f"a jigsaw of {view.grid} x {view.grid} pieces would leave a rim of a picture of {size}: give a size "
+                f"that is a multiple of {step}, or another view"
+            )
 
 
 def _check_upscaler(upscaler: Upscaler | None, size: int, sync: bool, noise_level: int) -> None:

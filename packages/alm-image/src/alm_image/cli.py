@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not (short or any(words in str(error).lower() for words in NO_MEMORY)):
             raise
-        return _say(1, f"out of memory: try {LESS}; no result was written")
+        smaller = "a smaller --size, " if "size" in flags else ""
+        return _say(1, f"out of memory: try {smaller}{LESS}; no result was written")
     except KeyboardInterrupt:
         return _say(130, "interrupted; no result was written")
     finally:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -33,7 +33,7 @@ from torch.nn.functional import interpolate
 from alm_image.attention import Reader, background
 from alm_image.blend import Gaussian, Hard
 from alm_image.complete import Clock, Result, finish, pixels_of, watcher
-from alm_image.fit import Fit, fit
+from alm_image.fit import Fit, fit, fit_whole
 from alm_image.io import Picture, read_mask, read_picture
 from alm_image.latent import smooth_fill
 from alm_image.options import Options, Settings, Way
@@ -41,7 +41,10 @@ from alm_image.priors.base import ImagePrior
 from alm_image.priors.examples import Examples
 from alm_image.prompts import Said, said_of
 
-__all__ = ["EditResult", "edit"]
+__all__ = ["THRESHOLD", "EditResult", "edit"]
+
+THRESHOLD = 0.3
+"""Of the map, above which is edited, where none is named: the released code's."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class EditResult:
     `result` is as of the other verbs. `mask` is what was edited, grey of the picture's size, white = made anew; `soft`
     is the foreground map M_fg that it came from, white = 1, or None where a mask was given. `words` are those whose
     attention was read, `edited` is the fraction of the picture that the mask covers, `size` (width, height) the size
-    at which the model worked.
+    at which the model worked. `source_prompt` is empty where nothing read one.
     """
 
     result: Result
@@ -71,7 +74,7 @@ def edit(
     swap: tuple[str, str] | None = None,
     word: str | None = None,
     mask: str | Path | Image.Image | None = None,
-    threshold: float = 0.3,
+    threshold: float | None = None,
     captioner: str | Path | None = None,
     paste: bool = True,
     **settings: Unpack[Settings],
@@ -80,8 +83,8 @@ def edit(
 
     `source_prompt` says what the picture shows, or a BLIP model in the folder `captioner` does; `swap` (old, new) makes
     the prompt of it. The place is where the network's attention to `word` of the source prompt, by default to all that
-    the prompt has not, is above `threshold`: M_fg > threshold, which is the paper's τ = 1 − threshold (see
-    `attention`). `mask`, white = to be edited, says it instead, for models whose attention cannot be read.
+    the prompt has not, is above `threshold`, 0.3 by default: M_fg > threshold, which is the paper's τ = 1 − threshold
+    (see `attention`). `mask`, white = to be edited, says it instead, for models whose attention cannot be read.
 
     Three trajectories are coupled by the method, SyncSDE unless another is named: the source's, inverted; the prompt's,
     with noise of its own, drawn to the first outside the place; and one from the first's noise, which has the prompt
@@ -94,24 +97,40 @@ def edit(
     A picture with a mask goes to the model as in `inpaint`; without, the whole is resized to the model's size. `paste`
     puts the source back outside the place, by `Gaussian` unless another blend is named; without it the result is the
     third trajectory as it is. `prior` is by default `Examples`, whose prompts are names of pictures. All else is as in
-    `inpaint`. Raises ValueError before any work for input that does not fit, and after the inversion where the
-    threshold leaves nothing to edit or nothing to keep.
+    `inpaint`. Raises ValueError before any work for input that does not fit or would not be read, and after the
+    inversion where the threshold leaves nothing to edit or nothing to keep.
     """
     start = time.perf_counter()
     # Blends that lead colours to the border would tint what is new by what it stands in.
     blend = (settings.get("blend") or Gaussian()) if paste else Hard()
     prior, method = settings.get("prior") or Examples(), settings.get("method") or SyncSDE()
     options = Options.of({**settings, "prior": prior, "method": method, "blend": blend})
-    if not 0 < threshold < 1:
-        raise ValueError(f"the threshold must lie between 0 and 1, got {threshold}")
+    _check(threshold, mask is None, paste or not settings.get("blend"))
     coupled, picture = _coupled(method), read_picture(image)
     given = None if mask is None else read_mask(mask, picture)
     reader: Reader | None = getattr(prior, "attention", None)
     if given is None and reader is None:
         raise ValueError("this model's attention cannot be read: say with a mask (--mask) what is to be edited")
+    heard = bool(swap) or mask is None or _hears(options, coupled)
+    if (source_prompt or captioner) and isinstance(prior, Examples) and not heard:
+        raise ValueError(
+            'with a mask "examples" reads a source prompt only where the source is inverted: leave it out, or add '
+            "--reference inversion (reference=Inversion())"
+        )
     said = said_of(picture, options.prompt, source_prompt, swap, word, captioner, mask is None)
+    said = said if heard else replace(said, source="")
     watch = None if reader is None or given is not None else _Watch(reader, reader.positions(said.source, said.words))
-    return _edited(picture, given, said, watch, coupled, options, threshold, paste, start)
+    return _edited(picture, given, said, watch, coupled, options, threshold or THRESHOLD, paste, start)
+
+
+def _check(threshold: float | None, mapped: bool, blended: bool) -> None:
+    """Raises ValueError for a threshold out of range or without a map, and for a blend where nothing is pasted."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise ValueError(f"the threshold must lie between 0 and 1, got {threshold}")
+    if threshold is not None and not mapped:
+        raise ValueError("the mask says where to edit, so no map has a threshold: give the one or the other")
+    if not blended:
+        raise ValueError("a raw result (--raw, paste=False) is not pasted, so it has no blend: leave the one out")
 
 
 @dataclass(frozen=True)
@@ -135,8 +154,8 @@ def _edited(
 ) -> EditResult:
     """The work, after all checks but those that need the map."""
     prior, codec = options.prior, Clock()
-    placed = _whole(prior, picture) if given is None else fit(prior, given)
-    reference = options.reference or suited_reference(method, prior.defaults.reference)
+    placed = fit_whole(prior, (picture.height, picture.width)) if given is None else fit(prior, given)
+    reference = _reference(options, method)
     asked = watch is not None or isinstance(reference, Inversion)
     told = _conditions(prior, said, options.negative_prompt, placed.size, asked)
     pixels = smooth_fill(picture.pixels(), picture.transparent())
@@ -169,6 +188,17 @@ def _edited(
         edited=float((mask > 0).float().mean()),
         size=(placed.size[1], placed.size[0]),
     )
+
+
+def _reference(options: Options, method: Method) -> Reference:
+    """Where the source's noisy states come from."""
+    return options.reference or suited_reference(method, options.prior.defaults.reference)
+
+
+def _hears(options: Options, method: Method) -> bool:
+    """Whether a source prompt is read where no attention is: by the inversion, or by guidance away from it."""
+    led = options.prior.guided_rows > 1 and not options.negative_prompt
+    return led or isinstance(_reference(options, method), Inversion)
 
 
 def _strands(x_0: Tensor, hole: Tensor, told: tuple[Conditions, ...], reference: Reference) -> tuple[Strand, ...]:
@@ -239,14 +269,6 @@ def _above(soft: Tensor, threshold: float, words: tuple[str, ...]) -> Tensor:
             "between these, another word, or a mask"
         )
     return mask
-
-
-def _whole(prior: ImagePrior, picture: Picture) -> Fit:
-    """The whole picture at the model's size, in its own proportions unless the model has but one."""
-    height, width = picture.height, picture.width
-    scale, unit = prior.size / max(height, width), prior.multiple
-    tall, broad = (max(unit, round(side * scale / unit) * unit) for side in (height, width))
-    return Fit((0, 0, height, width), (prior.size, prior.size) if prior.fixed_size else (tall, broad))
 
 
 def _hole(prior: ImagePrior, placed: Fit, pixels: Tensor, mask: Tensor) -> Tensor:

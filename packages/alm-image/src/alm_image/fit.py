@@ -15,7 +15,7 @@ from alm_image.latent import smooth_fill
 from alm_image.priors.base import ImagePrior
 from alm_image.windows import grid
 
-__all__ = ["Fit", "fit"]
+__all__ = ["Fit", "fit", "fit_whole"]
 
 CONTEXT = 1.5
 """How much wider than the hole a crop is wanted, so that the model sees what the hole is in."""
@@ -70,6 +70,13 @@ def fit(prior: ImagePrior, mask: Tensor, *, tile: bool = False) -> Fit:
     least, greatest = prior.sides
     scale = min(max(max(crop[2:]), least), greatest) / max(crop[2:])
     return Fit(crop, _multiples((crop[2] * scale, crop[3] * scale), prior.multiple))
+
+
+def fit_whole(prior: ImagePrior, size: tuple[int, int]) -> Fit:
+    """A whole picture of the size (height, width) at the model's, in its own proportions where the model allows."""
+    scale, unit = prior.size / max(size), prior.multiple
+    tall, broad = (max(unit, round(side * scale / unit) * unit) for side in size)
+    return Fit((0, 0, *size), (prior.size, prior.size) if prior.fixed_size else (tall, broad))
 
 
 def _around(

@@ -48,13 +48,14 @@ def size_of(prior: ImagePrior, masks: Tensor, height: int | None, width: int | N
     """The picture's (height, width). Raises ValueError where it does not suit the model."""
     tall, broad = masks.shape[-2:]
     step = prior.multiple
+    for name, side in (("height", height), ("width", width)):
+        if side is not None and side < 1:
+            raise ValueError(f"the {name} must be 1 or more, got {side}")
     if height is None and width is not None:
         height = max(step, round(width * tall / broad / step) * step)
     if width is None and height is not None:
         width = max(step, round(height * broad / tall / step) * step)
     height, width = tall if height is None else height, broad if width is None else width
-    if height < 1 or width < 1:
-        raise ValueError(f"height and width must be 1 or more, got {height} and {width}")
     if prior.fixed_size and (height, width) != (prior.size, prior.size):
         raise ValueError(
             f"this model makes pictures of {prior.size} x {prior.size} alone, got {width} x {height}: "

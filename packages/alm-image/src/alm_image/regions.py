@@ -65,9 +65,11 @@ def regions(
     On the state's grid a mask is its mean over each cell, so that a soft edge stays soft and the shares still sum to 1;
     SyncSDE's code takes one pixel of each cell and thresholds it.
 
-    Raises ValueError or OSError, before anything is sampled, when masks, sizes, prompts or the method do not fit.
+    Raises TypeError, ValueError or OSError, before anything is sampled, when masks, sizes, prompts or the method do not
+    fit.
     """
     start = time.perf_counter()
+    _check_pairs(foregrounds)
     options = _options(settings, bootstrap)
     masks = read_regions([mask for mask, _ in foregrounds])
     size = size_of(options.prior, masks, height, width)
@@ -179,6 +181,18 @@ def _solids(canvas: _Canvas, options: Options, size: tuple[int, int], codec: Clo
     colours = 2 * torch.special.ndtr(canvas.noise.child(COLOURS).draw((choices, 3, 1, 1))) - 1
     plain = (colours[:, n].expand(-1, -1, *size).contiguous() for n in range(choices))
     return torch.stack([codec(options.prior.encode, pixels) for pixels in plain])
+
+
+def _check_pairs(foregrounds: Sequence[object]) -> None:
+    """Raises TypeError unless each is a mask and a prompt."""
+    for number, pair in enumerate(foregrounds, 1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"a region is a mask and its prompt, (mask, prompt): region {number} is {pair!r}")
+        mask, prompt = pair
+        if not isinstance(mask, str | Path | Image.Image) or not isinstance(prompt, str):
+            raise TypeError(
+                f"a region is a file's name or a PIL picture, and a text: region {number} is {mask!r} and {prompt!r}"
+            )
 
 
 def _options(settings: Settings, bootstrap: int | None) -> Options:

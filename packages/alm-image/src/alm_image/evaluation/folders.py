@@ -34,6 +34,8 @@ def pictures_of(folder: str | Path) -> dict[str, Path]:
     Raises FileNotFoundError where there is none, ValueError where two have one name.
     """
     folder = Path(folder)
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no folder {folder}: give one of pictures, or one picture")
     found = [folder] if folder.is_file() else [p for p in folder.glob("*") if not p.name.startswith(".")]
     paths = [path for path in found if path.suffix.lower() in PICTURES]
     if not paths:
@@ -62,7 +64,7 @@ def read_prompts(path: str | Path, names: Sequence[str]) -> dict[str, str]:
         if len(lines) != len(names):
             raise ValueError(
                 f"{path} must have a prompt for each picture, one a line, or one for all: {len(lines)} for "
-                f"{len(names)} pictures"
+                f"{len(names)} picture{'' if len(names) == 1 else 's'}"
             )
         return dict(zip(names, lines, strict=True))
     try:
@@ -73,7 +75,7 @@ def read_prompts(path: str | Path, names: Sequence[str]) -> dict[str, str]:
         raise ValueError(f"{path} must be an object of prompts by the names of the pictures, none of them empty")
     bare = {Path(name).stem if Path(name).suffix.lower() in PICTURES else name: text for name, text in named.items()}
     if missing := [name for name in names if name not in bare]:
-        raise ValueError(f"{path} has no prompt for {len(missing)} pictures, the first {missing[0]}")
+        raise ValueError(f"{path} has no prompt for {len(missing)} of the pictures, the first {missing[0]}")
     return {name: bare[name] for name in names}
 
 

@@ -143,10 +143,10 @@ def _check_pairs(made: Paths, truth: Paths, masks: Paths) -> None:
     one_for_all = len(masks) == 1 and set(masks) != set(made)
     for what, named in (("truth", truth), ("mask", {} if one_for_all else masks)):
         if named and (missing := [name for name in made if name not in named]):
-            raise ValueError(f"{len(missing)} pictures have no {what} of their name, the first {missing[0]}")
+            raise ValueError(f"{_lone(missing, 'picture')} no {what} of the same name, the first {missing[0]}")
     if not made or (extra := [name for name in truth if name not in made]):
         raise ValueError(
-            f"{len(extra)} truths have no picture that was made, the first {extra[0]}: leave them out"
+            f"{_lone(extra, 'truth')} no picture that was made, the first {extra[0]}: leave out what is too many"
             if made
             else "one picture or more is wanted, got none"
         )
@@ -158,3 +158,7 @@ def _check_pairs(made: Paths, truth: Paths, masks: Paths) -> None:
                 raise ValueError(
                     f"{other} must be as large as {path}, {size[1]} x {size[0]}; it is {found[1]} x {found[0]}"
                 )
+
+
+def _lone(names: Sequence[str], what: str) -> str:
+    return f"1 {what} has" if len(names) == 1 else f"{len(names)} {what}s have"

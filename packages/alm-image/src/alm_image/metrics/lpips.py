@@ -101,6 +101,8 @@ class LPIPS:
             raise ValueError(f"the net is one of {', '.join(NETS)}, got {net!r}")
         known, what = NETS[net], f"LPIPS ({net})"
         given = Path(folder) if folder is not None else None
+        if given is not None and not given.is_dir():
+            raise FileNotFoundError(f"there is no folder {given}: give that of {known.file} and {known.heads}")
         if backbone is None:
             backbone = find_weights([known.file], [given, hub_folder()], what)
         if heads is None:

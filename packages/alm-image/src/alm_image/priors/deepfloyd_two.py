@@ -30,6 +30,7 @@ __all__ = ["NOISE_LEVEL", "Upscaler", "check_upscaler", "load_upscaler", "text_o
 GUIDANCE = 4.0
 """diffusers' own for stage II; SyncSDE's ambiguous pictures use 10 in both stages."""
 NOISE_LEVEL = 50
+STAGE_TWO = "DeepFloyd/IF-II-M-v1.0"
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,13 @@ def check_upscaler(id_or_path: str | Path, variant: str | None = None) -> Path:
 
     Raises FileNotFoundError where there is no such model, ValueError where it is no stage II.
     """
-    folder = local_folder(id_or_path, variant)
+    folder = local_folder(id_or_path, variant, STAGE_TWO)
     classes = component_classes(folder) if folder.is_dir() else {"pipeline": "file"}
     parts = {"unet": "UNet2DConditionModel", "image_noising_scheduler": None}
     if any(name not in classes or kind not in (None, classes[name]) for name, kind in parts.items()):
         raise ValueError(
             f"{folder} holds a {classes['pipeline'] or 'bare network'}, which enlarges no pictures: wanted a DeepFloyd "
-            "IF stage II, such as DeepFloyd/IF-II-M-v1.0"
+            f"IF stage II, such as {STAGE_TWO}"
         )
     config = component_config(folder, "unet")
     if config["in_channels"] != 6 or not config.get("class_embed_type"):

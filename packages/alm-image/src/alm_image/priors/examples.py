@@ -45,6 +45,8 @@ class Examples(Weightless):
         if negative_prompt:
             raise ValueError(f"examples have no negative prompt, got {negative_prompt!r}: leave it out")
         names = pictures_of(prompt)
+        if names and not os.path.isfile(prompt) and not all(name.strip() for name in prompt.split("+")):
+            raise ValueError(f'a picture is wanted before and after each "+", got {prompt!r}: leave out the "+"')
         if not names:
             raise ValueError(
                 'the model "examples" is told what to make by pictures: give the name of a picture as the prompt, '

@@ -10,19 +10,18 @@ from alm_image.priors.extras import diffusers, quiet
 
 __all__ = ["component", "component_classes", "component_config", "local_folder", "read_json"]
 
+SHIPPED = "owner/name; 'emoji' comes with the package"
 
-def local_folder(name: str | Path, variant: str | None) -> Path:
+
+def local_folder(name: str | Path, variant: str | None, instead: str = SHIPPED) -> Path:
     """The folder of that path, else the hub's snapshot of that id, fetched when it is not in the cache.
 
-    Raises FileNotFoundError where there is neither.
+    Raises FileNotFoundError where there is neither, which ends with what to give `instead`.
     """
     folder = Path(name).expanduser()
     if folder.exists():
         return folder
-    hint = (
-        "give the path of a model folder (with model_index.json), or connect and give a hub id such as owner/name; "
-        "'emoji' comes with the package"
-    )
+    hint = f"give the path of a model folder (with model_index.json), or connect and give a hub id such as {instead}"
     if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")) or str(name).endswith("/"):
         raise FileNotFoundError(f"there is no model folder {name}: {hint}")
     pipeline = diffusers().DiffusionPipeline

@@ -22,6 +22,7 @@ from alm_image.progress import PROGRESS, bar, previews, steps_in, together
 
 __all__ = [
     "BLENDS",
+    "COUPLED",
     "add_model",
     "add_output",
     "add_report",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 BLENDS: dict[str, type[Blend]] = {"none": Hard, "gaussian": Gaussian, "poisson": Poisson, "membrane": Membrane}
+COUPLED = tuple(name for name, kind in METHODS.items() if not kind().needs_clean and kind().particles == 1)
+"""Methods that need nothing finished to go by, so that trajectories can follow one another by them."""
 WEIGHTS = ("w1", "w2", "strength", "eta", "particles")
 """Options of methods that have flags."""
 VIEWS = ("visual-anagrams",)
@@ -80,7 +83,7 @@ def add_model(parser: argparse.ArgumentParser, *, default: str = "exemplar", pro
 
 def add_solver(parser: argparse.ArgumentParser, methods: Sequence[str], *, coupled: bool = False) -> None:
     """How it is sampled; `coupled` where trajectories follow one another, for which models have a method of its own."""
-    parser.set_defaults(coupled=coupled)
+    parser.set_defaults(coupled=coupled, methods=tuple(methods))
     solver = parser.add_argument_group("solver")
     solver.add_argument("--method", choices=methods, help="how to make it (what suits the model)")
     solver.add_argument("--reference", choices=REFERENCES, help="where the noisy given part comes from")
@@ -215,6 +218,15 @@ def _method(flags: argparse.Namespace, prior: ImagePrior) -> Way | None:
     if unknown:
         raise ValueError(
             f"{flags.model} uses {type(usual).__name__} by default, which has no "
-            f"{', '.join('--' + name for name in unknown)}: name a method that does, such as --method alm"
+            f"{', '.join('--' + name for name in unknown)}: {_instead(flags.methods, asked)}"
         )
     return replace(usual, **asked)  # type: ignore[type-var]
+
+
+def _instead(methods: Sequence[str], asked: Iterable[str]) -> str:
+    """What to do where the usual method lacks an option: which of these methods has all that was asked for."""
+    kinds = {**METHODS, **FUSIONS}
+    for name in methods:
+        if set(asked) <= {field.name for field in fields(kinds[name])}:  # type: ignore[arg-type]
+            return f"name a method that does, such as --method {name}"
+    return "no method here has that, so leave it out"

@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-from alm_core.choices import METHODS
-
-from alm_image.edit import EditResult, edit
+from alm_image.edit import THRESHOLD, EditResult, edit
 from alm_image.io import check_output, read_mask, read_picture, save_images
 from alm_image.verbs import common
 from alm_image.words import swapped
@@ -21,15 +19,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--captioner", type=Path, metavar="DIR", help="a BLIP model's folder, to write the source prompt")
     what.add_argument("--swap", nargs=2, metavar=("OLD", "NEW"), help="make --prompt of the source prompt")
     what.add_argument("--word", help="what to edit, in words of the source prompt (those that --prompt has not)")
-    what.add_argument(
-        "--threshold", type=float, default=0.3, help="of attention to the word, above which is edited (0.3)"
-    )
+    what.add_argument("--threshold", type=float, help=f"of attention to the word, above which is edited ({THRESHOLD})")
     what.add_argument("--mask", type=Path, help="a picture of the same size instead of a word: white is to be edited")
     what.add_argument("--save-mask", type=Path, metavar="FILE", help="where the mask is written (NAME-mask.png)")
     what.add_argument("--raw", action="store_true", help="do not put the source back outside the mask")
     common.add_output(parser)
     common.add_model(parser, default="examples")
-    common.add_solver(parser, tuple(METHODS))
+    common.add_solver(parser, common.COUPLED)
     parser.set_defaults(method="syncsde")
     parser.add_argument("--blend", choices=common.BLENDS, help="how to paste the result (gaussian)")
     common.add_report(parser)
@@ -77,7 +73,8 @@ def _masks(flags: argparse.Namespace, taken: list[Path]) -> list[Path]:
     paths = [mask] if flags.mask is not None else [mask, mask.with_stem(f"{mask.stem}-soft")]
     for path in paths:
         if path.resolve() in {other.resolve() for other in taken}:
-            raise ValueError(f"the mask would be written to {path}, which is another file of this job: use --save-mask")
+            other = "choose another name" if flags.save_mask else "name one with --save-mask"
+            raise ValueError(f"the mask would be written to {path}, which is another file of this job: {other}")
     return [check_output(path, overwrite=flags.overwrite) for path in paths]
 
 

@@ -98,6 +98,9 @@ def _check(flags: argparse.Namespace) -> None:
     for flag, other in (("mask", "truth"), ("keep", "reference"), ("prompts", "clip")):
         if getattr(flags, flag) is not None and getattr(flags, other) is None:
             raise ValueError(f"--{flag} wants --{other}: give both")
+    sets = asked & set(SET) if asked else (flags.reference, flags.prompts, flags.aesthetic)
+    if flags.crop is not None and not any(sets):
+        raise ValueError("--crop is of pictures measured as a set, and only pairs are measured: leave it out")
     if flags.aesthetic and not (flags.aesthetic_clip or flags.clip):
         raise ValueError("--aesthetic wants CLIP ViT-L/14: give --aesthetic-clip, or --clip where that is it")
     if flags.resamplings < 2 or flags.batch < 1 or flags.seed < 0:
@@ -216,8 +219,12 @@ def _references(path: Path) -> Paths | Array:
         return pictures_of(path)
     try:
         rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): give the file that --keep wrote, or a folder") from None
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {path}: give the file that --keep wrote, or a folder") from None
+    except (OSError, ValueError, EOFError):  # numpy advises to run what is in the file
+        raise ValueError(
+            f"{path} is no .npy file, or is cut short: give the one that --keep wrote, or a folder"
+        ) from None
     if rows.ndim != 2 or rows.shape[1] != 2048:
         raise ValueError(f"{path} must hold features (n, 2048), as --keep writes: got {rows.shape}")
     return np.asarray(rows, float)

@@ -11,17 +11,8 @@ from alm_image.verbs import common
 
 __all__ = ["add", "run"]
 
-METHODS = (
-    "syncsde",
-    "alm",
-    "stochastic-alm",
-    "repaint",
-    "replacement",
-    "independent",
-    "multidiffusion",
-    "synctweedies",
-)
-"""Those that need nothing finished to go by."""
+METHODS = (*common.COUPLED, "multidiffusion", "synctweedies")
+"""Those that need nothing finished to go by, and the joint ones of regions."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
