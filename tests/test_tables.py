@@ -340,23 +340,34 @@ def test_results_of_other_settings_are_not_lost(go: Run, tmp_path: Path, capsys:
     go(toy(made), "--rows", "One")
     out, paths = tmp_path / "out.json", [f"--{name}={tmp_path / name}" for name in ("data", "judge")]
     kept = out.read_text()
-    work = tmp_path / "out.work"
+    capsys.readouterr()
     for words, other in ((["--steps", "5"], "steps"), (["--seed", "2", "--device", "cpu:0"], "device, seed")):
-        assert run(toy(made), [*paths, "--out", str(out), *words]) == 2
-        assert (
-            capsys.readouterr().err
-            == f"toy: --out {out} is there, and is of other settings ({other}): name another file\n"
-        )
+        assert run(toy(made, wrong="it was loaded"), [*paths, "--out", str(out), *words]) == 2
+        said = f"toy: --out {out} is there, and is of other settings ({other}): name another file\n"
+        assert capsys.readouterr().err == said
     (tmp_path / "data").write_text("12")
-    assert run(toy(made), [*paths, "--out", str(out)]) == 2
+    assert run(toy(made, wrong="it was loaded"), [*paths, "--out", str(out)]) == 2
     assert "(data)" in capsys.readouterr().err
-    assert run(toy(made), ["--tiny", "--steps", "4", "--out", str(out)]) == 2
+    assert run(toy(made), ["--tiny", "--out", str(out)]) == 2  # of 3 steps
     assert (out.read_text(), set(made)) == (kept, {"Onea0", "Onea1", "Onea2", "Oneb0", "Oneb1", "Oneb2", "reference"})
     (tmp_path / "data").write_text("10")
     rows = go(toy(made), "--rows", "Two")  # goes on
     assert rows["One a"]["status"] == rows["Two a"]["status"] == "measured"
-    assert work.is_dir()
     assert not out.with_suffix(".part").exists()
+
+
+def test_what_a_table_finds_out_is_of_its_settings(go: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def of(machine: str) -> Table:
+        found = toy([])
+        start = found.start
+        found.__dict__["start"] = lambda flags: (setattr(flags, "machine", machine), start(flags))[1]
+        return found
+
+    go(of("slow"))
+    go(of("slow"))
+    with pytest.raises(AssertionError):
+        go(of("quick"))
+    assert "of other settings (machine)" in capsys.readouterr().err
 
 
 def test_fewer_items_than_were_wanted_are_said_to_be_all(go: Run, capsys: pytest.CaptureFixture[str]) -> None:

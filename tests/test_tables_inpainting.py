@@ -62,7 +62,7 @@ def test_masks_of_a_folder_choose_the_pictures(data: Path, tmp_path: Path) -> No
 
 
 def test_tiny_pictures_that_have_masks_are_as_many_as_its_limit(tmp_path: Path) -> None:
-    told = flags(tmp_path, **pairs.tiny_inpainting(tmp_path, {}, masked=True), limit=9)
+    told = flags(**{**pairs.tiny_inpainting(tmp_path, {}, masked=True), "limit": 9})
     for group in pairs.FACES:
         found = pairs.pairs_of(told, group)
         assert len(found) == inpainting.SMALL["limit"]
