@@ -24,15 +24,14 @@ What the paper leaves open, and what was chosen:
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 
-import torch
 from alm_core import ALM, Inversion, SyncSDE
 from alm_image import Hard, inpaint, load_prior
 from PIL import Image
 
 from benchmarks.common import ROOT, environment
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
+from benchmarks.tables.cost import cost, spread
 from benchmarks.tables.flags import STEPS, whole
 from benchmarks.tables.tiny import makers
 
@@ -74,21 +73,16 @@ def start(flags: argparse.Namespace) -> Measure:
     told = {"prior": prior, "reference": Inversion(), "prompt": "a lake", "seed": flags.seed, "blend": Hard()}
 
     def once(job: Job) -> dict[str, float | None]:
-        inpaint(image, mask, method=SyncSDE(), steps=2, **told)  # warms up
-        cuda = prior.device.type == "cuda"
-        if cuda:
-            torch.cuda.reset_peak_memory_stats(prior.device)
-        seconds = inpaint(image, mask, method=job.way, steps=flags.steps, **told).seconds
-        return {"seconds": seconds, "GB": torch.cuda.max_memory_allocated(prior.device) / 1e9 if cuda else None}
+        return cost(
+            lambda: inpaint(image, mask, method=SyncSDE(), steps=2, **told),
+            lambda: inpaint(image, mask, method=job.way, steps=flags.steps, **told),
+            prior.device,
+        )
 
     def measure(job: Job) -> tuple[Cells, int]:
         repeats = 1 if job.row == SLOW else flags.repeats
         runs = [job.items.json(f"run-{number}", lambda: once(job)) for number in range(repeats)]
-        cells: Cells = {}
-        for name, key in ((MEMORY, "GB"), (SECONDS, "seconds")):
-            values = [each[key] for each in runs if each[key] is not None]
-            cells[name] = {"value": median(values), "low": min(values), "high": max(values)} if values else None
-        return cells, 1
+        return spread(runs, {MEMORY: "GB", SECONDS: "seconds"}), 1
 
     return measure
 

@@ -24,12 +24,10 @@ What the paper leaves open, and what was chosen:
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 
-import torch
 from alm_core import SyncSDE
 from alm_core.fusions import SyncTweedies
 from alm_image import ImagePrior, Result, regions, wide
@@ -38,6 +36,7 @@ from PIL import Image
 from benchmarks.common import environment
 from benchmarks.tables import sets, wides
 from benchmarks.tables.common import Cells, Job, Measure, Table, run
+from benchmarks.tables.cost import cost, spread
 from benchmarks.tables.flags import STEPS, real, whole
 from benchmarks.tables.tiny import makers
 
@@ -74,26 +73,15 @@ def start(flags: argparse.Namespace) -> Measure:
     prior = sets.prior_of(flags)
     make = partial(making(prior, flags.task), prior=prior, together=flags.together, seed=flags.seed)
 
+    def once(job: Job) -> dict[str, float | None]:
+        way = partial(make, method=job.way)
+        return cost(partial(way, steps=2), partial(way, steps=flags.steps), prior.device)
+
     def measure(job: Job) -> tuple[Cells, int]:
-        once = partial(_once, make, prior.device, job.way, flags.steps)
-        runs = [job.items.json(f"run-{number}", once) for number in range(flags.repeats)]
-        return {name: _spread([each[name] for each in runs]) for name in METRICS}, 1
+        runs = [job.items.json(f"run-{number}", lambda: once(job)) for number in range(flags.repeats)]
+        return spread(runs, {SECONDS: "seconds", MEMORY: "GB"}), 1
 
     return measure
-
-
-def _once(make: Make, device: torch.device, way: object, steps: int) -> Mapping[str, float | None]:
-    """A run, after a short one."""
-    make(method=way, steps=2)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    seconds = make(method=way, steps=steps).seconds
-    return {SECONDS: seconds, MEMORY: torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None}
-
-
-def _spread(values: list[float | None]) -> dict[str, float | None] | None:
-    known = [value for value in values if value is not None]
-    return {"value": median(known), "low": min(known), "high": max(known)} if known else None
 
 
 def tiny(folder: Path) -> dict[str, object]:

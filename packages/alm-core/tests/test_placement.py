@@ -28,6 +28,8 @@ def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device 'cuda' is not available here: use device='cpu'"):
         as_device("cuda")
+    with pytest.raises(ValueError, match="'xpu:77' is not available here"):
+        as_device("xpu:77")
 
 
 def test_guidance_is_as_asked_else_the_familys_own() -> None:

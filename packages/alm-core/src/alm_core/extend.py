@@ -16,7 +16,7 @@ from alm_core.prior import Conditions, Prior, rows_of
 from alm_core.reference import FixedNoise, Reference
 from alm_core.sample import INITIAL, Progress, given_part, suited_reference
 from alm_core.schedule import Schedule
-from alm_core.window import Window
+from alm_core.window import Window, coverage
 from alm_core.windowed import WINDOW, View, Work
 
 __all__ = ["extend"]
@@ -63,7 +63,7 @@ def extend(
         for i, window in enumerate(windows):
             prompt = rows_of(conditions[i] if conditions else None, rows)
             views.append(work.view(window, x_0, mask, covered, noise.child(WINDOW, i), prompt))
-            covered = window.write(covered, torch.ones_like(views[-1].hole[:1])).abs()
+            covered = torch.maximum(covered, coverage(window, covered))
         if bool(((mask > 0) & (covered == 0)).any()):
             raise ValueError("a part of what is to be generated lies in no window: add windows or lower the stride")
         pieces = [v.window.read(canvas_noise) if shared_noise else v.noise.draw(v.shape, INITIAL) for v in views]

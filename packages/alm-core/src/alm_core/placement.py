@@ -70,6 +70,10 @@ def as_device(device: str | torch.device) -> torch.device:
     absent = (found.type == "cuda" and not torch.cuda.is_available()) or (
         found.type == "mps" and not torch.backends.mps.is_available()
     )
+    try:
+        torch.empty(0, device="cpu" if absent else found)
+    except (RuntimeError, AssertionError, NotImplementedError):  # one that is there but has no such number, or no build
+        absent = True
     if absent:
         raise ValueError(f"device {str(found)!r} is not available here: use device='cpu'")
     return found

@@ -17,7 +17,7 @@ from alm_core.prior import Conditions, Prior, rows_of
 from alm_core.reference import FixedNoise, Reference
 from alm_core.sample import INITIAL, Progress, given_part, suited_reference
 from alm_core.schedule import Schedule
-from alm_core.window import Slice
+from alm_core.window import Slice, coverage
 from alm_core.windowed import WINDOW, States, View, Work
 
 __all__ = ["Strip", "stream"]
@@ -142,7 +142,7 @@ class _Making:
 
         covered = blank[:1]
         for view, _ in past:
-            covered = view.window.write(covered, torch.ones_like(view.hole[:1]))
+            covered = torch.maximum(covered, coverage(view.window, covered))
         window, clean = self._window(at[group[0]], blank), before(-1)
         knows = clean + (1 - mask) * (x_0 - clean)
         work = work_for(window.read(knows), window.read(mask * (1 - covered)))
@@ -151,7 +151,7 @@ class _Making:
             window = self._window(at[start], blank)
             told = rows_of(conditions(start) if conditions else None, rows)
             views.append(work.view(window, x_0, mask, covered, noise.child(WINDOW, start), told))
-            covered = window.write(covered, torch.ones_like(views[-1].hole[:1]))
+            covered = torch.maximum(covered, coverage(window, covered))
             shape = (blank.shape[1], *blank.shape[3:])
             draws = [noise.draw(shape, INITIAL, begins(p) if begins else p) for p in strip.covered(start)]
             pieces.append(torch.stack(draws, 2))

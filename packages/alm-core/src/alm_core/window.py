@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Slice", "Window", "coverage", "slices"]
+__all__ = ["Slice", "Window", "coverage", "shown", "slices"]
 
 
 class Window(Protocol):
@@ -79,6 +79,11 @@ def slices(length: int, size: int, stride: int, *, loop: bool = False) -> list[i
 
 
 def coverage(window: Window, canvas: Tensor) -> Tensor:
-    """Where the window lands on the canvas: 1 inside, 0 outside, of the shape of `canvas`."""
+    """Where the window lands on the canvas: 1 inside, 0 outside, of its shape, whatever the window does to signs."""
     blank = torch.zeros_like(canvas)
-    return window.write(blank, torch.ones_like(window.read(blank)))
+    return window.write(blank, torch.ones_like(window.read(blank))).abs()
+
+
+def shown(window: Window, places: Tensor) -> Tensor:
+    """What the window shows of a map that is nowhere below 0, such as a mask; turning signs is for samples."""
+    return window.read(places).abs()

@@ -16,7 +16,7 @@ from alm_core.prior import Conditions, Prior
 from alm_core.reference import Reference, Trajectory
 from alm_core.sample import Progress, Run
 from alm_core.schedule import Schedule
-from alm_core.window import Window
+from alm_core.window import Window, shown
 
 __all__ = ["WINDOW", "States", "View", "Work"]
 
@@ -92,13 +92,12 @@ class Work:
         self, window: Window, x_0: Tensor, mask: Tensor, covered: Tensor, noise: Noise, conditions: Conditions
     ) -> View:
         """The next window, where `covered` is what the earlier ones cover of the canvas."""
-        # A window that turns the sign of what it shows counts as any other.
-        hole, given = window.read(mask).abs(), window.read(x_0)
+        hole, given = shown(window, mask), window.read(x_0)
         trajectory = None
         if bool((hole < 1).any()):
             run = Run(self.prior, self.schedule, self.method, conditions, noise, tuple(given.shape[1:]))
             trajectory = run.trajectory(given, hole, self.reference)
-        above = window.read(covered).abs()
+        above = shown(window, covered)
         unseen = (hole * (1 - above)).expand(len(noise.seeds), *hole.shape[1:])
         observes = bool((unseen < 1).any())
         return View(window, above, hole, unseen, given, trajectory, noise, conditions, observes)

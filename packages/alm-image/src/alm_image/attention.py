@@ -155,14 +155,12 @@ class Reader(Protocol):
 
     def positions(self, prompt: str, words: Sequence[str]) -> tuple[int, ...]:
         """Where the tokens of the words stand in what the network reads. Raises ValueError, as `words.positions`."""
-        ...
 
     def watch(self, at: Sequence[int], size: Grid) -> AbstractContextManager[Maps]:
         """While it is open each network call adds a time to the maps of the tokens `at`; `size` is the state's.
 
         What the network answers stays the same, and the network is as before at the end, also after an error.
         """
-        ...
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from alm_core.guidance import ClassifierFree, Embedding, Evaluate, Unguided
+from alm_core.guidance import ClassifierFree, Embedding, Evaluate, Network, Unguided
 from torch import Tensor
 
 from alm_image.priors.pipeline import prepare_network, refuse_channels
 
-__all__ = ["ConditionalUNet", "check_unet", "evaluators"]
+__all__ = ["ConditionalUNet", "check_unet", "evaluators", "guided_by"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ def check_unet(config: Mapping[str, Any], channels: int, family: str) -> None:
 def evaluators(unet: Any, scale: float, attention: str | None) -> tuple[Evaluate, Evaluate]:
     """The network without and with classifier-free guidance; at scale 1 they are one, and cost one row."""
     prepare_network(unet, attention)
-    network = ConditionalUNet(unet)
+    return guided_by(ConditionalUNet(unet), scale)
+
+
+def guided_by(network: Network, scale: float) -> tuple[Evaluate, Evaluate]:
+    """Any network without and with classifier-free guidance; at scale 1 they are one."""
     plain = Unguided(network)
     return plain, plain if scale == 1 else ClassifierFree(network, scale)

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from alm_core.codec import PixelCodec
-from alm_core.grid import grid_of
-from alm_core.guidance import ClassifierFree, Condition, Embedding, Unguided
+from alm_core.guidance import Condition, Embedding
 from alm_core.placement import Options, as_device, as_dtype
 from alm_core.schedule import Level, Schedule
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from alm_image.priors.bound import bound_of
+from alm_image.priors.conditional_unet import guided_by
+from alm_image.priors.deepfloyd import WITHOUT, prior_of
 from alm_image.priors.files import component_classes, component_config, local_folder
 from alm_image.priors.network import NetworkPrior
-from alm_image.priors.pipeline import load_pipeline, place, prepare_network
+from alm_image.priors.pipeline import load_pipeline, prepare_network
 from alm_image.priors.text import PipelineText, Text
 
 __all__ = ["NOISE_LEVEL", "Upscaler", "check_upscaler", "load_upscaler", "text_of"]
@@ -111,32 +110,13 @@ def load_upscaler(
     )
     folder = check_upscaler(id_or_path, variant)
     _check_text(folder, text)
-    parts = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
-    pipe = load_pipeline(
-        "IFSuperResolutionPipeline", folder, options, torch.bfloat16, parts | ({"text_encoder": None} if text else {})
-    )
-    return Upscaler(_prior_of(pipe, text, options), _levels(pipe.image_noising_scheduler.alphas_cumprod))
-
-
-def _prior_of(pipe: Any, text: Text | None, options: Options) -> NetworkPrior:
-    """The pipeline's network, placed, with its own text encoder where no other is given."""
+    parts = WITHOUT | ({"text_encoder": None} if text else {})
+    pipe = load_pipeline("IFSuperResolutionPipeline", folder, options, torch.bfloat16, parts)
     prepare_network(pipe.unet, options.attention)
-    scale, network = options.scale(GUIDANCE), PairUNet(pipe.unet)
-    plain, config = Unguided(network), pipe.unet.config
-    place(pipe, options)
-    return NetworkPrior(
-        plain=plain,
-        guided=plain if scale == 1 else ClassifierFree(network, scale),
-        grid=grid_of(pipe.scheduler),
-        codec=PixelCodec(config.in_channels // 2, options.device),
-        text=text or PipelineText(pipe, options.device),
-        device=options.device,
-        size=config.sample_size,
-        multiple=2 ** (len(config.block_out_channels) - 1),
-        guidance=scale,
-        fixed_size=True,
-        bound=bound_of(pipe.scheduler.config),
-    )
+    scale = options.scale(GUIDANCE)
+    both = guided_by(PairUNet(pipe.unet), scale)
+    prior = prior_of(pipe, both, scale, pipe.unet.config.in_channels // 2, options, text)
+    return Upscaler(prior, _levels(pipe.image_noising_scheduler.alphas_cumprod))
 
 
 def _levels(alphas: Tensor) -> tuple[Level, ...]:

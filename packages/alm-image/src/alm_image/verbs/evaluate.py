@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from alm_core.placement import as_device
 
 from alm_image.evaluation import PAIRED, SET, evaluate_pairs, evaluate_set, features_of, pictures_of, read_prompts
 from alm_image.evaluation.folders import Told
@@ -110,10 +111,7 @@ def _check(flags: argparse.Namespace) -> None:
         )
     if flags.keep:
         _check_keep(flags.keep, flags)
-    try:
-        torch.zeros(1, device=flags.device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"there is no device {flags.device!r} here: give cpu, cuda, mps, …") from None
+    as_device(flags.device)
 
 
 def _check_keep(path: Path, flags: argparse.Namespace) -> None:
