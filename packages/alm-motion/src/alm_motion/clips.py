@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from alm_motion.amass import KINDS, clip_of_poses, padded
 from alm_motion.clip import Clip, Up
 from alm_motion.features import FPS, absolute, extract, facing, joints_of, relative
 from alm_motion.formats.bvh import Bvh, Node
@@ -21,26 +22,12 @@ from alm_motion.mapping import guess, weights
 from alm_motion.retarget import Fitted, resampled
 from alm_motion.seams import runs
 from alm_motion.skeleton import LEGS, PARENTS, SMPL22, Array, Skeleton
-from alm_motion.smpl import Y_UP, Kind, SmplPoses, rest_joints, to_poses, to_y_up, to_z_up
+from alm_motion.smpl import Y_UP, SmplPoses, rest_joints, to_poses, to_z_up
 
 __all__ = ["bvh_of", "clip_of", "clip_of_joints", "features_file", "joints_file", "joints_of_clip", "poses_file"]
 
 LEG, TALL = 0.8, 1.7
 """A usual leg and a usual body, in metres."""
-KINDS: dict[int, Kind] = {156: "smplh", 165: "smplx", 72: "smpl", 66: "smplh"}
-FINGERS = [f"{finger}{n}" for finger in ("index", "middle", "pinky", "ring", "thumb") for n in (1, 2, 3)]
-HANDS: dict[Kind, tuple[str, ...]] = {
-    "smpl": ("left_hand", "right_hand"),
-    "smplh": tuple(f"{side}_{finger}" for side in ("left", "right") for finger in FINGERS),
-    "smplx": (
-        "jaw",
-        "left_eye",
-        "right_eye",
-        *(f"{side}_{finger}" for side in ("left", "right") for finger in FINGERS),
-    ),
-}
-SEGMENT = 0.03
-"""Metres of the bones that the default body does not know: fingers."""
 LYING = 2.0
 """How many times farther along Z than along Y the head is from the feet where Z is taken for up."""
 ROOT, POSE, NEXT = slice(0, 3), slice(3, 193), slice(193, 263)
@@ -85,7 +72,7 @@ def clip_of(
         joints = np.asarray(source.joints, float)
         made = _marked(clip_of_joints(joints @ Y_UP.T if up == "z" else joints, rate), source)
         return replace(made, up="z") if up == "z" else _upright(made, up)
-    return _marked(_of_poses(source, rate), source)
+    return _marked(clip_of_poses(source, rate), source)
 
 
 def clip_of_joints(joints: Array, fps: float) -> Clip:
@@ -159,7 +146,7 @@ def poses_file(clip: Clip) -> Poses:
     kind = KINDS[source.poses.shape[1]]
     turns = Rotation.from_matrix(clip.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(len(clip), -1)
     betas = np.zeros(10)
-    made = to_z_up(SmplPoses(_padded(turns, kind), clip.translations[:, 0] - rest_joints(kind)[0], betas, kind))
+    made = to_z_up(SmplPoses(padded(turns, kind), clip.translations[:, 0] - rest_joints(kind)[0], betas, kind))
     poses, trans = made.poses[:, : source.poses.shape[1]].copy(), made.trans.copy()
     kept = clip.rows >= 0
     poses[kept], trans[kept] = source.poses[clip.rows[kept]], source.trans[clip.rows[kept]]
@@ -248,34 +235,6 @@ def _unit(skeleton: Skeleton, mapping: Mapping | None) -> float:
     except ValueError:  # a skeleton that wants a mapping
         pass
     return float(10.0 ** -round(np.log10(max(size, 1e-9) / wanted)))
-
-
-def _of_poses(source: Poses, fps: float) -> Clip:
-    kind = KINDS[source.poses.shape[1]]
-    betas = np.zeros(10)
-    turned = to_y_up(
-        SmplPoses(_padded(np.asarray(source.poses, float), kind), np.asarray(source.trans, float), betas, kind)
-    )
-    names, parents = list(SMPL22.names), list(PARENTS)
-    for name in HANDS[kind] if source.poses.shape[1] != 66 else ():
-        side = name.split("_")[0]
-        wrist = 15 if name == "jaw" or name.endswith("eye") else 20 if side == "left" else 21
-        chained = name[-1] in "23"
-        parents.append(len(names) - 1 if chained else wrist)
-        names.append(name)
-    rest = rest_joints(kind)
-    offsets = np.array([[SEGMENT if name.startswith("left") else -SEGMENT, 0, 0] for name in names])
-    offsets[:22] = rest - np.concatenate([np.zeros((1, 3)), rest[list(PARENTS[1:])]])
-    translations = np.tile(offsets, (len(turned.poses), 1, 1))
-    translations[:, 0] += turned.trans
-    rotations = turned.rotations()[:, : len(names)]
-    return Clip(Skeleton(tuple(names), tuple(parents), offsets), rotations, translations, fps)
-
-
-def _padded(poses: Array, kind: Kind) -> Array:
-    """All joints' turns of those of the first."""
-    count = 3 * (22 + len(HANDS[kind]))
-    return np.concatenate([poses, np.zeros((len(poses), count - poses.shape[1]))], 1)
 
 
 def _marked(clip: Clip, source: Joints | Features | Poses) -> Clip:
