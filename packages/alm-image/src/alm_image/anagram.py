@@ -26,7 +26,7 @@ from torch import Tensor
 from alm_image.animate import Frame, animation
 from alm_image.complete import Clock, pixels_of
 from alm_image.enlarge import Enlarging
-from alm_image.io import Picture
+from alm_image.io import image_of
 from alm_image.options import Options, Settings, Way
 from alm_image.priors.deepfloyd_two import NOISE_LEVEL, Upscaler
 from alm_image.priors.examples import Examples
@@ -114,7 +114,7 @@ def anagram(
         y = second.joined(pixels, on_step) if sync_upscaler else second.last(pixels, on_step)
         pixels = pixels_of(y, upscaler.prior.decode, codec)
     return AnagramResult(
-        canvases=[_image(one) for one in pixels],
+        canvases=[image_of(one) for one in pixels],
         views=seen,
         evaluations=counted.rows / options.count,
         calls=counted.calls,
@@ -279,10 +279,3 @@ def _check_upscaler(upscaler: Upscaler | None, size: int, sync: bool, noise_leve
     if upscaler.size <= size:
         raise ValueError(f"the upscaler makes pictures of {upscaler.size}, no larger than {size}: leave it out")
     upscaler.check_level(noise_level)
-
-
-def _image(pixels: Tensor) -> Image.Image:
-    """An 8-bit picture of pixels (3, side, side) in [−1, 1]."""
-    ones = torch.ones(pixels.shape[-2:]).numpy()
-    blank = Picture(torch.zeros(*pixels.shape[-2:], 3, dtype=torch.uint8).numpy())
-    return blank.with_values(blank.channels_of(pixels), ones, ones)

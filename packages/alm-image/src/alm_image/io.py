@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Picture", "WriteError", "check_output", "pending", "read_map", "read_mask", "read_picture", "save_images"]
+__all__ = [
+    "Picture",
+    "WriteError",
+    "check_output",
+    "image_of",
+    "pending",
+    "read_map",
+    "read_mask",
+    "read_picture",
+    "save_images",
+]
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY: dict[str, dict[str, object]] = {
@@ -174,6 +184,13 @@ def check_output(path: str | Path, *, has_alpha: bool = False, overwrite: bool =
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, or allow it with --overwrite (overwrite=True)")
     return path
+
+
+def image_of(pixels: Tensor) -> Image.Image:
+    """An 8-bit picture of pixels (3, height, width) in [−1, 1]."""
+    size = tuple(pixels.shape[-2:])
+    blank, all_of_it = Picture(np.zeros((*size, 3), np.uint8)), np.ones(size, np.float32)
+    return blank.with_values(blank.channels_of(pixels), all_of_it, all_of_it)
 
 
 def save_images(images: Sequence[Image.Image], paths: Sequence[Path]) -> None:

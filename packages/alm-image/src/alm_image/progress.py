@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from alm_image.io import Picture, save_images
+from alm_image.io import image_of, save_images
 from alm_image.options import Preview
 
 __all__ = ["PROGRESS", "bar", "previews", "steps_in", "together"]
@@ -56,7 +54,7 @@ def previews(folder: Path, overwrite: bool) -> Preview:
     def write(index: int, count: int, pixels: Callable[[], Tensor]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"step-{index:03d}.png"
-        save_images([_image(pixels()[0])], [path])
+        save_images([image_of(pixels()[0])], [path])
         for other in older - {path}:
             other.unlink(missing_ok=True)
         older.clear()
@@ -77,9 +75,3 @@ def together(watchers: Sequence[Preview]) -> Preview:
             watch(index, count, pixels)
 
     return tell
-
-
-def _image(pixels: Tensor) -> Image.Image:
-    height, width = pixels.shape[-2:]
-    blank = Picture(torch.zeros(height, width, 3, dtype=torch.uint8).numpy())
-    return blank.with_values(blank.channels_of(pixels), *[torch.ones(height, width).numpy()] * 2)
